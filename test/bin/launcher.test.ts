@@ -1,0 +1,269 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, rm, symlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { launcherTree, type Tree } from '../helpers/launcher-tree.ts';
+import { ended, run } from '../helpers/script.ts';
+import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+
+/** After this, in milliseconds, whatever the launcher holds back has been sent. */
+const SETTLED_MS = 800;
+
+/** The tree that tests leave as it is; those that take something away make their own. */
+let tree: Tree;
+
+beforeAll(async () => {
+  tree = await launcherTree(await makeFolder());
+});
+
+afterAll(() => rm(tree.root, { recursive: true }));
+
+/** Command lines that start the executable by an old Node and by a new one. */
+function nodes({ oldPath, bin }: Tree = tree): Record<'old' | 'new', string[]> {
+  return {
+    old: [join(oldPath, 'node'), bin],
+    new: [process.execPath, bin],
+  };
+}
+
+/** An environment where `node` is found in `folder` only; the rest of PATH has none. */
+function env(folder: string): NodeJS.ProcessEnv {
+  return { PATH: folder, HOME: tree.root };
+}
+
+interface Running {
+  launcher: ChildProcess;
+  /** Process id of the program, which differs from the launcher's where it was handed over. */
+  program: number;
+  /** What the program has said since it was ready, line by line. */
+  said: string[];
+}
+
+/** Starts the program under the old Node, in a process group of its own, and waits until it is ready. */
+async function start(how: string, old: readonly string[] = nodes().old): Promise<Running> {
+  const [file = '', ...args] = [...old, 'wait', how];
+  const launcher = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    try {
+      process.kill(-(launcher.pid ?? 0), 'SIGKILL');
+    } catch {
+      // The whole group has ended.
+    }
+  });
+  const said: string[] = [];
+  const lines = createInterface(launcher.stdout);
+  const [ready] = (await once(lines, 'line')) as [string];
+  lines.on('line', (line) => said.push(JSON.parse(line) as string));
+  return { launcher, program: Number(ready), said };
+}
+
+describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => {
+  test('the program gets its arguments as they are, in the folder of the caller, under a Node that is new enough', async () => {
+    const args = ['report', 'a b', '', '--', '--help', "it's", '$HOME', '\u{1f600}'];
+    const folder = await temporaryFolder();
+    const [file = '', ...rest] = [...nodes()[age], ...args];
+    const child = spawn(file, rest, { cwd: folder, env: env(tree.oldPath) });
+    const { code, stdout, stderr } = await ended(child);
+    expect([code, stderr]).toEqual([0, '']);
+    const report = JSON.parse(stdout) as { env: string[] };
+    expect(report).toMatchObject({ argv: args, cwd: folder, node: process.versions.node });
+    expect(report.env).toContain('HOME');
+    expect(report.env).not.toContain('HOLDFAST_PARENT_FD');
+  });
+
+  test('it works through links, found by name on PATH', async () => {
+    const folder = await temporaryFolder();
+    await symlink(tree.bin, join(folder, 'one'));
+    await symlink('one', join(folder, 'holdfast'));
+    await chmod(tree.bin, 0o755);
+    const path = `${folder}:${age === 'old' ? tree.oldPath : tree.newPath}:/usr/bin`;
+    const { code, stdout } = await run(['/usr/bin/env', 'holdfast', 'report'], env(path));
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ argv: ['report'], node: process.versions.node });
+  });
+
+  test.each([0, 1, 2, 3, 4, 10, 11, 12, 255])('exit code %i comes through', async (code) => {
+    expect(await run([...nodes()[age], 'exit', String(code)])).toMatchObject({ code, signal: null });
+  });
+
+  test.each(['SIGTERM', 'SIGKILL', 'SIGINT', 'SIGHUP'] as const)(
+    'death by %s comes through',
+    async (signal) => {
+      expect(await run([...nodes()[age], 'die', signal])).toMatchObject({ code: null, signal });
+      const shell = ['sh', '-c', '"$@"; echo $?', 'sh', ...nodes()[age], 'die', signal];
+      expect((await run(shell)).stdout).toBe(`${128 + constants.signals[signal]}\n`);
+    },
+  );
+
+  test('the program reads what its caller writes', async () => {
+    const [file = '', ...args] = nodes()[age];
+    const child = spawn(file, [...args, 'echo'], { stdio: 'pipe' });
+    child.stdin.end('a passphrase\n');
+    expect(await ended(child)).toMatchObject({ code: 0, stdout: 'a passphrase\n' });
+  });
+
+  test('commands that the program starts inherit no descriptor of the hand-over', async () => {
+    const { stdout } = await run([...nodes()[age], 'fds']);
+    const open = [...stdout.matchAll(/ (\d+) -> (.*)$/gm)].map(([, fd, target]) => `${fd} ${target}`);
+    expect(open).toContainEqual(expect.stringMatching(/^2 /));
+    expect(open.filter((fd) => /^[3-9] socket:/.test(fd))).toEqual([]);
+  });
+});
+
+describe('handed over from an old Node', () => {
+  test('signals to the launcher alone each reach the program once', async () => {
+    const { launcher, said } = await start('listen');
+    for (const signal of FORWARDED) launcher.kill(signal);
+    await sleep(SETTLED_MS);
+    expect(said.sort()).toEqual([...FORWARDED].sort());
+  });
+
+  test('signals to both, as from a terminal or systemd, each reach the program once, and once again', async () => {
+    const { launcher, said } = await start('listen');
+    for (const expected of [FORWARDED, [...FORWARDED, ...FORWARDED]]) {
+      for (const signal of FORWARDED) process.kill(-(launcher.pid ?? 0), signal);
+      await sleep(SETTLED_MS);
+      expect(said.sort()).toEqual([...expected].sort());
+    }
+  });
+
+  test('Ctrl-C in a terminal reaches the program once', async () => {
+    const command = [...nodes().old, 'wait', 'listen'].map((word) => `'${word}'`).join(' ');
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void terminal.kill('SIGKILL'));
+    const lines: string[] = [];
+    const reader = createInterface(terminal.stdout);
+    const [ready] = (await once(reader, 'line')) as [string];
+    onTestFinished(() => void process.kill(Number(ready), 'SIGKILL'));
+    reader.on('line', (line) => lines.push(line));
+    terminal.stdin.write('\x03');
+    await sleep(SETTLED_MS);
+    expect(lines.filter((line) => line.includes('SIGINT'))).toHaveLength(1);
+  });
+
+  test('signals after one another each reach the program, whoever they are sent to', async () => {
+    const { launcher, said } = await start('listen');
+    launcher.kill('SIGTERM');
+    await sleep(SETTLED_MS);
+    process.kill(-(launcher.pid ?? 0), 'SIGTERM');
+    await sleep(2500);
+    launcher.kill('SIGTERM');
+    await sleep(50);
+    launcher.kill('SIGUSR2');
+    await sleep(SETTLED_MS);
+    expect(said).toEqual(['SIGTERM', 'SIGTERM', 'SIGTERM', 'SIGUSR2']);
+  });
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'a program that does not listen ends by %s, and so does the launcher',
+    async (signal) => {
+      const { launcher } = await start('deaf');
+      launcher.kill(signal);
+      expect(await once(launcher, 'exit')).toEqual([null, signal]);
+    },
+  );
+
+  test('a program that listens once ends by the second signal', async () => {
+    const { launcher, said } = await start('once');
+    launcher.kill('SIGTERM');
+    await sleep(SETTLED_MS);
+    expect(said).toEqual(['SIGTERM']);
+    launcher.kill('SIGTERM');
+    expect(await once(launcher, 'exit')).toEqual([null, 'SIGTERM']);
+  });
+
+  test('kill -9 of the launcher ends the program within a second', async () => {
+    const { launcher, program } = await start('listen');
+    expect(program).not.toBe(launcher.pid);
+    process.kill(program, 0);
+    // The program holds the other end of this pipe as long as it lives.
+    const end = once(launcher.stdout ?? expect.fail(), 'close').then(() => 'ended');
+    launcher.kill('SIGKILL');
+    expect(await Promise.race([end, sleep(1000, 'still running')])).toBe('ended');
+  });
+
+  test('kill -9 of the program ends the launcher the same way', async () => {
+    const { launcher, program } = await start('listen');
+    process.kill(program, 'SIGKILL');
+    expect(await once(launcher, 'exit')).toEqual([null, 'SIGKILL']);
+  });
+
+  test('a variable of the hand-over that someone else set does no harm', async () => {
+    for (const value of ['0', '1', '7', '99999', 'x', '']) {
+      const outcome = await run([...nodes().new, 'exit', '3'], { ...process.env, HOLDFAST_PARENT_FD: value });
+      expect(outcome).toMatchObject({ code: 3, signal: null });
+    }
+  });
+});
+
+describe('where something is missing', () => {
+  let own: Tree;
+
+  beforeEach(async () => {
+    own = await launcherTree(await temporaryFolder());
+  });
+
+  test('without a Node that came along the next one on PATH runs the program', async () => {
+    await rm(join(own.root, 'node_modules'), { recursive: true });
+    const { code, stdout } = await run([...nodes(own).old, 'report'], env(`${own.oldPath}:${own.newPath}`));
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ node: process.versions.node });
+  });
+
+  test('folders of PATH that are not absolute are not trusted', async () => {
+    await rm(join(own.root, 'node_modules'), { recursive: true });
+    const child = spawn('/bin/sh', ['-c', '"$@"', 'sh', ...nodes(own).old, 'report'], {
+      cwd: own.root,
+      env: env(`${own.oldPath}:${basename(own.newPath)}`),
+    });
+    expect(await ended(child)).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test('a Node that came along but does not run here is passed over', async () => {
+    await rm(own.packaged);
+    // As where it was linked with another C library: its loader is not there.
+    await writeFile(own.packaged, '#!/no/such/loader', { mode: 0o755 });
+    const { code, stdout } = await run([...nodes(own).old, 'report'], env(own.newPath));
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ node: process.versions.node });
+    const none = await run([...nodes(own).old, 'report'], env(own.oldPath));
+    expect(none).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${own.packaged} does not start`),
+    });
+  });
+
+  test('without any newer Node one line says which is needed, which one runs, and how to get it', async () => {
+    await rm(join(own.root, 'node_modules'), { recursive: true });
+    const { code, stdout, stderr } = await run([...nodes(own).old, 'report'], env(own.oldPath));
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(
+      /^holdfast: needs Node 22\.15 or newer, but \/.* is Node \d+\.\d+\.\d+; run `npm ci` in \/.*nodejs\.org\/\n$/,
+    );
+    expect(stderr).toContain(own.root);
+  });
+
+  test.each(['old', 'new'] as const)(
+    'without dist/, under a Node that is %s, one line says to build it',
+    async (age) => {
+      await rm(join(own.root, 'dist'), { recursive: true });
+      const { code, stderr } = await run([...nodes(own)[age], 'report']);
+      expect(code).toBe(2);
+      const message = `holdfast: ${own.root}/dist/cli/main.js is not there; run \`npm run build\` in ${own.root}\n`;
+      expect(stderr).toBe(message);
+    },
+  );
+
+  test('without a package that the program imports one line says to install it', async () => {
+    await writeFile(join(own.root, 'dist/cli/main.js'), "import 'no-such-package';");
+    const { code, stderr } = await run(nodes(own).new);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^holdfast: Cannot find package 'no-such-package' .*; run `npm ci` in .*\n$/);
+  });
+});

@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'two-writers'
   /** The local state folder cannot be used. */
   | 'state'
+  /** The local index is corrupt: it is discarded, and the next set is a full. */
+  | 'broken-index'
   /** A file operation failed. */
   | 'io'
   /** An object was written by a newer version of the format. */

@@ -1,0 +1,151 @@
+/**
+ * Finds blocks of a file's new version among those of its old version. Only a stretch of the old version is held in memory; it follows the
+ * matches, so that a file of any size needs the same memory. What was inserted or deleted shifts the matches, no more.
+ */
+import { BLOCK_RECORD, type SegmentLog } from './segment-log.ts';
+
+/** Blocks held at most: about 1 GiB of a file at 1 KiB a block. */
+const CAPACITY = 2 ** 20;
+const SLOTS = 2 ** 20;
+/** How many candidates with one hash are looked at: repeating content must not make the search slow. */
+const TRIES = 8;
+
+/** A block of the old version: where it lies in its segment, in bytes. */
+export interface BlockMatch {
+  segment: number;
+  offset: number;
+  length: number;
+}
+
+export class BlockWindow {
+  readonly #log: SegmentLog;
+  /** Segment numbers of the old version, in order. */
+  readonly #old: Uint32Array;
+  /** Blocks by their running number modulo CAPACITY; digest words, place. */
+  readonly #digests = new Uint32Array(4 * CAPACITY);
+  readonly #places = new Uint32Array(3 * CAPACITY);
+  readonly #next = new Int32Array(CAPACITY);
+  readonly #heads = new Int32Array(SLOTS).fill(-1);
+  /** Running numbers: of the first block that is still held, and of the next to be loaded. */
+  #first = 0;
+  #end = 0;
+  /** Index into #old of the next segment to be loaded. */
+  #nextSegment = 0;
+  /** Running number of the block that would continue the last match. */
+  #expected = -1;
+
+  constructor(log: SegmentLog, oldSegments: Uint32Array) {
+    this.#log = log;
+    this.#old = oldSegments;
+    this.#loadUntil(CAPACITY);
+  }
+
+  /**
+   * The new version continues at a whole segment of the old one: what follows is most likely what followed there.
+   */
+  continueAfter(segment: number): void {
+    const ahead = this.#old.indexOf(segment, Math.max(0, this.#nextSegment - 1));
+    if (ahead < 0 || ahead < this.#nextSegment) return;
+    // Beyond what is loaded: begin anew just before it.
+    this.#heads.fill(-1);
+    this.#first = this.#end;
+    this.#expected = -1;
+    this.#nextSegment = Math.max(0, ahead - 16);
+    this.#loadUntil(this.#end + CAPACITY);
+  }
+
+  /** The old block with this digest (16 bytes as Latin-1) and length, if it is held. */
+  find(digest: string, length: number): BlockMatch | undefined {
+    const a = word(digest, 0);
+    const b = word(digest, 4);
+    const c = word(digest, 8);
+    const d = word(digest, 12);
+    if (this.#expected >= this.#first && this.#is(this.#expected, a, b, c, d, length))
+      return this.#matched(this.#expected);
+    let candidate = this.#heads[a & (SLOTS - 1)] as number;
+    for (let tries = 0; tries < TRIES && candidate >= this.#first; tries++) {
+      if (this.#is(candidate, a, b, c, d, length)) return this.#matched(candidate);
+      const before = this.#next[candidate % CAPACITY] as number;
+      if (before >= candidate) break;
+      candidate = before;
+    }
+    return undefined;
+  }
+
+  #is(n: number, a: number, b: number, c: number, d: number, length: number): boolean {
+    if (n >= this.#end) return false;
+    const i = n % CAPACITY;
+    const digests = this.#digests;
+    return (
+      digests[4 * i] === a &&
+      digests[4 * i + 1] === b &&
+      digests[4 * i + 2] === c &&
+      digests[4 * i + 3] === d &&
+      this.#places[3 * i + 2] === length
+    );
+  }
+
+  #matched(n: number): BlockMatch {
+    this.#expected = n + 1;
+    const i = n % CAPACITY;
+    const match = {
+      segment: this.#places[3 * i] as number,
+      offset: this.#places[3 * i + 1] as number,
+      length: this.#places[3 * i + 2] as number,
+    };
+    // Half of the window stays behind the match, half lies ahead.
+    if (this.#nextSegment < this.#old.length && n > this.#end - CAPACITY / 2) {
+      this.#loadUntil(n + CAPACITY / 2);
+    }
+    return match;
+  }
+
+  #loadUntil(end: number): void {
+    while (this.#end < end && this.#nextSegment < this.#old.length) {
+      const segment = this.#old[this.#nextSegment++] as number;
+      if (this.#log.isAvoided(segment)) continue;
+      const list = this.#log.blocks(segment);
+      if (list === undefined) continue;
+      let offset = 0;
+      for (let at = 0; at < list.length; at += BLOCK_RECORD) {
+        const length = list.readUInt16LE(at + 16);
+        this.#add(
+          list.readUInt32LE(at),
+          list.readUInt32LE(at + 4),
+          list.readUInt32LE(at + 8),
+          list.readUInt32LE(at + 12),
+          segment,
+          offset,
+          length,
+        );
+        offset += length;
+      }
+    }
+  }
+
+  #add(a: number, b: number, c: number, d: number, segment: number, offset: number, length: number): void {
+    const n = this.#end++;
+    if (this.#end - this.#first > CAPACITY) this.#first = this.#end - CAPACITY;
+    const i = n % CAPACITY;
+    this.#digests[4 * i] = a;
+    this.#digests[4 * i + 1] = b;
+    this.#digests[4 * i + 2] = c;
+    this.#digests[4 * i + 3] = d;
+    this.#places[3 * i] = segment;
+    this.#places[3 * i + 1] = offset;
+    this.#places[3 * i + 2] = length;
+    const slot = a & (SLOTS - 1);
+    this.#next[i] = this.#heads[slot] as number;
+    this.#heads[slot] = n;
+  }
+}
+
+function word(digest: string, at: number): number {
+  return (
+    (digest.charCodeAt(at) |
+      (digest.charCodeAt(at + 1) << 8) |
+      (digest.charCodeAt(at + 2) << 16) |
+      (digest.charCodeAt(at + 3) << 24)) >>>
+    0
+  );
+}

@@ -1,0 +1,276 @@
+/**
+ * The entries of the newest point, as lines in the order of the walk, in compressed frames: written and read from
+ * front to back, never whole in memory. One line is one entry or one deletion; see docs/index.md.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { constants as zstd, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { HoldfastError } from '../errors.ts';
+import { fromText } from '../format/bytes.ts';
+import type { ByteString } from '../model.ts';
+import { stateError } from './append-log.ts';
+
+const FRAME = 1024 * 1024;
+/** A line is never cut: the segments of one file of many terabytes are one line, and that is one frame. */
+const FRAME_LIMIT = 256 * 1024 * 1024;
+const HEADER = 8;
+
+/** One entry of the index. */
+export interface IndexEntry {
+  path: ByteString;
+  /** What lstat said, as one string to compare; empty for a deletion. */
+  signature: string;
+  /** `g` deletion, `r` read again next time (its time stamps are too young to be trusted), `c` carried over. */
+  flags: string;
+  /** Ordinal of the set in which the entry last changed. */
+  changed: number;
+  /** Files: the numbers of its segments in order, as ranges (encodeSegments). */
+  segments: string;
+  /** The rest of its manifest line (encodeHead), as a byte string; empty for a deletion. */
+  head: ByteString;
+}
+
+/** The line of an entry, with its newline. */
+export function encodeIndexLine(e: IndexEntry): string {
+  return `${escapePath(e.path)}\t${e.signature}\t${e.flags}\t${e.changed}\t${e.segments}\t${e.head}\n`;
+}
+
+/** Segment numbers as ranges: `3`, `3-7`, `3-7,12`. */
+export function encodeSegments(numbers: readonly number[]): string {
+  let text = '';
+  for (let i = 0; i < numbers.length; ) {
+    const from = numbers[i] as number;
+    let to = from;
+    for (i++; i < numbers.length && numbers[i] === to + 1; i++) to++;
+    text += `${text === '' ? '' : ','}${from}${to > from ? `-${to}` : ''}`;
+  }
+  return text;
+}
+
+/** The inverse of encodeSegments, one number after the other. */
+export function* decodeSegments(ranges: string): Generator<number> {
+  if (ranges === '') return;
+  for (const range of ranges.split(',')) {
+    const dash = range.indexOf('-');
+    const from = Number(dash < 0 ? range : range.slice(0, dash));
+    const to = dash < 0 ? from : Number(range.slice(dash + 1));
+    for (let n = from; n <= to; n++) yield n;
+  }
+}
+
+function escapePath(path: ByteString): string {
+  return /[\t\n%]/.test(path)
+    ? path.replace(/[\t\n%]/g, (c) => (c === '\t' ? '%09' : c === '\n' ? '%0a' : '%25'))
+    : path;
+}
+
+function unescapePath(path: string): ByteString {
+  return path.includes('%')
+    ? path.replace(/%(09|0a|25)/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    : path;
+}
+
+/** Writes an entries file. */
+export class EntriesWriter {
+  readonly file: string;
+  readonly #fd: number;
+  readonly #hash = createHash('sha256');
+  #lines: string[] = [];
+  #pending = 0;
+  #source = '';
+  #closed = false;
+
+  /** Creates the file anew. Throws `state`, `no-space`. */
+  constructor(file: string) {
+    this.file = file;
+    try {
+      this.#fd = openSync(
+        file,
+        constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+        0o600,
+      );
+    } catch (cause) {
+      throw stateError(file, cause);
+    }
+  }
+
+  /** Appends the line of an entry, with its newline. Entries come in the order of the manifest. */
+  line(source: string, line: string): void {
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#lines.push(`=${source}\n`);
+      this.#pending += source.length + 2;
+    }
+    this.#lines.push(line);
+    this.#pending += line.length;
+    if (this.#pending >= FRAME) this.#frame();
+  }
+
+  /** Ends the file durably; returns its SHA-256, hex. */
+  finish(): string {
+    this.#frame();
+    try {
+      fsyncSync(this.#fd);
+    } catch (cause) {
+      throw stateError(this.file, cause);
+    }
+    this.close();
+    return this.#hash.digest('hex');
+  }
+
+  /** Closes the file; what is not finished by then is of no use. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#fd);
+  }
+
+  #frame(): void {
+    if (this.#pending === 0) return;
+    const plain = Buffer.from(this.#lines.join(''), 'latin1');
+    this.#lines = [];
+    this.#pending = 0;
+    const packed = zstdCompressSync(plain, { params: { [zstd.ZSTD_c_compressionLevel]: 1 } });
+    const frame = Buffer.allocUnsafe(HEADER + packed.length);
+    frame.writeUInt32LE(packed.length, 0);
+    frame.writeUInt32LE(plain.length, 4);
+    frame.set(packed, HEADER);
+    this.#hash.update(frame);
+    try {
+      for (let offset = 0; offset < frame.length; ) offset += writeSync(this.#fd, frame, offset);
+    } catch (cause) {
+      throw stateError(this.file, cause);
+    }
+  }
+}
+
+/** Reads an entries file from front to back. */
+export class EntriesReader {
+  readonly file: string;
+  readonly #fd: number;
+  #text = '';
+  #at = 0;
+  #source = '';
+  #line = '';
+
+  /** Opens the file. Throws `state`. */
+  constructor(file: string) {
+    this.file = file;
+    try {
+      this.#fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    } catch (cause) {
+      throw stateError(file, cause);
+    }
+  }
+
+  /** Source of the entry that next() returned last. */
+  get source(): string {
+    return this.#source;
+  }
+
+  /** The line of the entry that next() returned last, with its newline: to be copied as it is. */
+  get line(): string {
+    return this.#line;
+  }
+
+  /** The next entry, or undefined at the end. */
+  next(): IndexEntry | undefined {
+    for (;;) {
+      if (this.#at >= this.#text.length && !this.#fill()) return undefined;
+      const end = this.#text.indexOf('\n', this.#at) + 1;
+      if (end === 0) throw this.#corrupt();
+      const line = this.#text.slice(this.#at, end);
+      this.#at = end;
+      if (line.charCodeAt(0) !== 0x3d) {
+        this.#line = line;
+        return this.#parse(line);
+      }
+      this.#source = line.slice(1, -1);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #parse(line: string): IndexEntry {
+    const a = line.indexOf('\t');
+    const b = line.indexOf('\t', a + 1);
+    const c = line.indexOf('\t', b + 1);
+    const d = line.indexOf('\t', c + 1);
+    const e = line.indexOf('\t', d + 1);
+    if (a < 0 || b < 0 || c < 0 || d < 0 || e < 0) throw this.#corrupt();
+    return {
+      path: unescapePath(line.slice(0, a)),
+      signature: line.slice(a + 1, b),
+      flags: line.slice(b + 1, c),
+      changed: Number(line.slice(c + 1, d)),
+      segments: line.slice(d + 1, e),
+      head: line.slice(e + 1, -1),
+    };
+  }
+
+  #fill(): boolean {
+    const header = Buffer.alloc(HEADER);
+    const n = this.#read(header);
+    if (n === 0) return false;
+    const packedLength = header.readUInt32LE(0);
+    const plainLength = header.readUInt32LE(4);
+    if (n < HEADER || packedLength > FRAME_LIMIT || plainLength > FRAME_LIMIT) throw this.#corrupt();
+    const packed = Buffer.allocUnsafe(packedLength);
+    if (this.#read(packed) < packedLength) throw this.#corrupt();
+    try {
+      this.#text = zstdDecompressSync(packed, { maxOutputLength: plainLength }).toString('latin1');
+    } catch (cause) {
+      throw this.#corrupt(cause);
+    }
+    this.#at = 0;
+    return true;
+  }
+
+  #read(into: Buffer): number {
+    let done = 0;
+    try {
+      while (done < into.length) {
+        const n = readSync(this.#fd, into, done, into.length - done, null);
+        if (n === 0) break;
+        done += n;
+      }
+    } catch (cause) {
+      throw stateError(this.file, cause);
+    }
+    return done;
+  }
+
+  #corrupt(cause?: unknown): HoldfastError {
+    return new HoldfastError('broken-index', `${this.file} is corrupt`, { path: this.file, cause });
+  }
+}
+
+/** SHA-256 of a file, hex, read piece by piece; undefined when it cannot be read. */
+export function digestFile(file: string): string | undefined {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+  try {
+    const hash = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(FRAME);
+    for (;;) {
+      const n = readSync(fd, buffer, 0, FRAME, null);
+      if (n === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, n));
+    }
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A head as encodeHead makes it, as it stands in the index. */
+export function headToIndex(head: string): ByteString {
+  return fromText(head);
+}

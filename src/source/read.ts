@@ -1,0 +1,137 @@
+/** Reads a file as one consistent state of it, or says that it could not. */
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { RunningDigest } from '../chunk/digest.ts';
+import { systemCode } from '../errors.ts';
+import { toFsPath } from '../format/bytes.ts';
+import type { ByteString } from '../model.ts';
+
+/** How often a file that is being rewritten is read before its content is taken as it came. */
+const TRIES = 3;
+const PIECE = 1024 * 1024;
+
+/** Draws bytes of an open file, in order. */
+export interface OpenFile {
+  /** Fills `into` as far as the file goes; returns how many bytes were read. */
+  read(into: Uint8Array): number;
+}
+
+/** What take() has made of the bytes that it drew: at least how many there were, and their SHA-256. */
+export interface Taken {
+  length: number;
+  /** Lower-case hex. */
+  sha256: string;
+}
+
+/** A file that was read; `torn` if it never held still, so that its content is a mixture. */
+export type ReadResult<T> =
+  | { kind: 'read'; content: T; stat: BigIntStats; torn: boolean }
+  /** It has gone, or is another kind of thing now. */
+  | { kind: 'gone' }
+  /** It cannot be read; `error` is the system's code. */
+  | { kind: 'unreadable'; error: string };
+
+/**
+ * Opens a regular file and lets `take` draw its first `size` bytes, size being that at the opening. A file that only grew meanwhile, its beginning
+ * unchanged, is whole: the bytes of the first look count. One that changed otherwise is read again, three times in all.
+ * `take` may be called several times; its errors pass through.
+ */
+export async function readFile<T extends Taken>(
+  path: ByteString,
+  keepAccessTime: boolean,
+  take: (file: OpenFile, size: number) => Promise<T>,
+): Promise<ReadResult<T>> {
+  for (let attempt = 1; ; attempt++) {
+    let fd: number;
+    try {
+      fd = open(path, keepAccessTime);
+    } catch (error) {
+      return failure(error);
+    }
+    try {
+      const before = fstatSync(fd, { bigint: true });
+      if (!before.isFile()) return { kind: 'gone' };
+      const size = Number(before.size);
+      const content = await take(reader(fd), size);
+      const after = fstatSync(fd, { bigint: true });
+      if (isStill(before, after, content.length) || hasOnlyGrown(fd, before, after, content)) {
+        return { kind: 'read', content, stat: before, torn: false };
+      }
+      if (attempt === TRIES) return { kind: 'read', content, stat: before, torn: true };
+    } catch (error) {
+      if (error instanceof ReadFailure) return failure(error.cause);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** A read that failed, told apart from whatever take() throws. */
+class ReadFailure extends Error {}
+
+/** Never waits on a FIFO that took the file's place, never follows a link, leaves the access time alone where that is allowed. */
+function open(path: ByteString, keepAccessTime: boolean): number {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  if (keepAccessTime) {
+    try {
+      return openSync(toFsPath(path), flags | constants.O_NOATIME);
+    } catch (error) {
+      if (systemCode(error) !== 'EPERM') throw error;
+    }
+  }
+  return openSync(toFsPath(path), flags);
+}
+
+function failure(error: unknown): { kind: 'gone' } | { kind: 'unreadable'; error: string } {
+  const code = systemCode(error);
+  if (code === undefined) throw error;
+  // ELOOP: a symlink has taken its place. ENXIO: a FIFO or socket.
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO')
+    return { kind: 'gone' };
+  return { kind: 'unreadable', error: code };
+}
+
+function reader(fd: number): OpenFile {
+  return {
+    read(into) {
+      let done = 0;
+      try {
+        while (done < into.length) {
+          const n = readSync(fd, into, done, into.length - done, null);
+          if (n === 0) break;
+          done += n;
+        }
+      } catch (cause) {
+        throw new ReadFailure('read failed', { cause });
+      }
+      return done;
+    },
+  };
+}
+
+function isStill(before: BigIntStats, after: BigIntStats, length: number): boolean {
+  return (
+    before.size === after.size &&
+    before.mtimeNs === after.mtimeNs &&
+    before.ctimeNs === after.ctimeNs &&
+    BigInt(length) === before.size
+  );
+}
+
+/** Whether the bytes that were taken still stand at the file's beginning. */
+function hasOnlyGrown(fd: number, before: BigIntStats, after: BigIntStats, taken: Taken): boolean {
+  if (after.size < before.size || BigInt(taken.length) !== before.size) return false;
+  const digest = new RunningDigest();
+  const buffer = Buffer.allocUnsafe(PIECE);
+  try {
+    for (let at = 0; at < taken.length; ) {
+      const n = readSync(fd, buffer, 0, Math.min(PIECE, taken.length - at), at);
+      if (n === 0) return false;
+      digest.update(buffer.subarray(0, n));
+      at += n;
+    }
+  } catch (cause) {
+    throw new ReadFailure('read failed', { cause });
+  }
+  return digest.hex() === taken.sha256;
+}

@@ -1,0 +1,396 @@
+/** One backup from start to end: the order of the stages, and the protocol by which a point comes to exist. */
+import { randomBytes } from 'node:crypto';
+import { chainAfter, dependsOf, prepareCommit, storeCommit } from './backup/commit.ts';
+import { type Made, runConveyor } from './backup/conveyor.ts';
+import { checkDependencies } from './backup/dependencies.ts';
+import { type Plan, plan, type RequestedType } from './backup/plan.ts';
+import type { ProduceEvent, ProduceOptions } from './backup/produce.ts';
+import { lookAtRoots, ownFolders } from './backup/roots.ts';
+import { compareWithStore, readStoreState, type Standing, type StoreState } from './backup/standing.ts';
+import { type Survey, type SurveyedPath, survey } from './backup/survey.ts';
+import { CUTTER_VERSION } from './chunk/cut.ts';
+import { sha256 } from './chunk/digest.ts';
+import { expiryWarning, type Recipient } from './crypto/recipients.ts';
+import type { Signer } from './crypto/signer.ts';
+import { HoldfastError } from './errors.ts';
+import { baseOf, COMMIT_LIMIT, type Commit, type CommitReference } from './format/commit.ts';
+import { type SetName, StrategyNames, setFolder } from './format/names.ts';
+import type { ComparedSource } from './index/compare.ts';
+import { IndexFiles } from './index/files.ts';
+import { INDEX_VERSION, type IndexHeader, type IndexSet, newestSet } from './index/header.ts';
+import type { WriterRecord } from './state/writer.ts';
+import type { Store } from './store/store.ts';
+import { fullIsDue } from './strategy/schedule.ts';
+import type { Strategy } from './strategy/strategy.ts';
+
+/** Everything that a backup works with. The caller holds the lock of the state folder. */
+export interface BackupOptions {
+  strategy: Strategy;
+  store: Store;
+  stateFolder: string;
+  writer: WriterRecord;
+  signer: Signer;
+  recipients: readonly Recipient[];
+  requested: RequestedType;
+  /** Whether this user may keep access times from changing. */
+  keepAccessTime: boolean;
+  /** Folders of Holdfast's own that must not be backed up: state, directory store. */
+  own: readonly string[];
+  /** Name and version of the program, for the commit. */
+  tool: string;
+  now: () => Date;
+  signal: AbortSignal;
+  /** Hears what happens: a line of text for people, or an event of the walk. */
+  onWarning: (text: string) => void;
+  onEvent: (event: ProduceEvent) => void;
+  onPlan: (plan: Plan, seq: number) => void;
+  onProgress: (figures: Float64Array) => void;
+}
+
+/** A point that was made. */
+export interface BackupOutcome {
+  seq: number;
+  id: string;
+  type: 'full' | 'incremental';
+  time: Date;
+  reason: string;
+  made: Made;
+  /** Bytes of all objects that were stored. */
+  bytesStored: number;
+  /** The point is as good as it could be made, but something needs attention: exit 3. */
+  needsAttention: boolean;
+}
+
+/** What stands before a run: the store looked at, the index checked, the kind of set decided. */
+interface Prepared {
+  names: StrategyNames;
+  files: IndexFiles;
+  sources: ComparedSource[];
+  state: StoreState;
+  standing: Standing;
+  decision: Plan;
+  gone: { seq: number; volumes: number[] }[];
+  needsAttention: boolean;
+  time: Date;
+}
+
+/** Makes a point. Errors: see docs/operations; whatever is thrown, no point was harmed, and none but a whole one was made. */
+export async function backup(options: BackupOptions): Promise<BackupOutcome> {
+  const prepared = await prepare(options);
+  try {
+    return await make(options, prepared);
+  } catch (error) {
+    if (!isBrokenIndex(error) || prepared.decision.type === 'full' || options.requested === 'incremental')
+      throw error;
+    options.onWarning(`${error.message}: the index is discarded, and a full is made instead`);
+    const reason = `the index turned out to be corrupt (${error.message})`;
+    return make(options, {
+      ...prepared,
+      decision: { type: 'full', reason },
+      standing: { kind: 'none', reason, newWriter: true },
+    });
+  }
+}
+
+/** A dry run: type and reason, and what would be found. Changes nothing in the store, and nothing of the index. */
+export async function dryRun(
+  options: BackupOptions,
+  onPath: (path: SurveyedPath) => void,
+): Promise<{ type: 'full' | 'incremental'; reason: string; survey: Survey }> {
+  const { decision, files, sources } = await prepare(options);
+  const parent = decision.type === 'incremental' ? files.path(decision.parent.entries.file) : undefined;
+  const own = new Set(ownFolders(options.own, sources));
+  return { type: decision.type, reason: decision.reason, survey: survey(sources, parent, own, onPath) };
+}
+
+async function prepare(options: BackupOptions): Promise<Prepared> {
+  const { strategy, store, signer, recipients, writer } = options;
+  const time = options.now();
+  for (const recipient of recipients) {
+    const warning = expiryWarning(recipient, time);
+    if (warning !== undefined) options.onWarning(warning);
+  }
+  const sources = strategy.sources.flatMap((source): ComparedSource[] => {
+    if (source.kind === 'command') throw new Error('a command as source was not refused');
+    const { name, paths, exclude, allowEmpty } = source;
+    return [{ name, paths, exclude, allowEmpty }];
+  });
+  const roots = lookAtRoots(sources);
+  await store.check();
+  const names = new StrategyNames(strategy.name);
+  await requireKey(store, names, signer);
+  const files = new IndexFiles(options.stateFolder);
+  await settlePending(files, store, names);
+  const index = files.current();
+  const upTo = typeof index === 'object' && 'sets' in index ? newestSet(index).seq : 0;
+  const trusted = [signer.fingerprint, ...writer.adopted];
+  const state = await readStoreState(store, names, trusted, upTo);
+  for (const error of state.rejected) options.onWarning(error.message);
+  if (state.newest.length === 0 && state.rejected.some(({ code }) => code === 'foreign-signer')) {
+    throw new HoldfastError(
+      'foreign-signer',
+      `${store.label} holds points of ${strategy.name} by another signer: run "holdfast init --adopt FINGERPRINT" if this host takes its place, else choose another name for the strategy`,
+    );
+  }
+  const standing = compareWithStore(index, state);
+  if (standing.kind !== 'current' && standing.warning !== undefined) options.onWarning(standing.warning);
+  const parent = standing.kind === 'current' ? standing.index : undefined;
+  const dependencies =
+    parent === undefined
+      ? { lost: undefined, gone: [] }
+      : await checkDependencies(store, names, parent.sets, state);
+  const decision = plan({
+    requested: options.requested,
+    index: parent ?? { none: standing.kind === 'current' ? '' : standing.reason },
+    recipients: recipients.map(({ fingerprint }) => fingerprint),
+    signer: signer.fingerprint,
+    due: fullIsDue(strategy.schedule, fullTime(parent), time),
+    lost: dependencies.lost,
+    absentRoot: roots.absent[0],
+  });
+  if ('refused' in decision) {
+    throw new HoldfastError(
+      'usage',
+      `an incremental cannot be made: ${decision.refused}; use --type auto or --type full`,
+    );
+  }
+  if (dependencies.lost !== undefined) {
+    options.onWarning(
+      `${dependencies.lost} is gone from the store: points that need it cannot be restored; run "holdfast verify"`,
+    );
+  }
+  const warned = standing.kind !== 'current' && standing.warning !== undefined;
+  const needsAttention = warned || state.rejected.length > 0 || dependencies.lost !== undefined;
+  return { names, files, sources, state, standing, decision, gone: dependencies.gone, needsAttention, time };
+}
+
+/** Steps 3 to 7 of docs/format.md, section 7. */
+async function make(options: BackupOptions, prepared: Prepared): Promise<BackupOutcome> {
+  const { strategy, store, writer, signer, recipients } = options;
+  const { names, files, state, standing, decision, time } = prepared;
+  const parent = decision.type === 'incremental' ? decision.parent : undefined;
+  const set: SetName = { seq: state.seq + 1, id: randomId() };
+  const earlier: readonly IndexSet[] = parent?.sets ?? [];
+  options.onPlan(decision, set.seq);
+
+  await removeLeftovers(options, prepared);
+  files.removeStale();
+  await writer.begin(set);
+  const logs = parent?.logs ?? { base: `chain-${set.id}`, segments: 0, extents: 0, blocks: 0 };
+  const entriesFile = `entries-${set.id}`;
+  const produce: ProduceOptions = {
+    strategy: strategy.name,
+    ...set,
+    sources: prepared.sources,
+    own: ownFolders(options.own, prepared.sources),
+    parent: parent && { entriesFile: files.path(parent.entries.file), live: parent.entries.live },
+    seqs: [...earlier.map(({ seq }) => seq), set.seq],
+    base: baseOf(earlier.length),
+    logs: {
+      base: files.path(logs.base),
+      lengths: { segments: logs.segments, extents: logs.extents, blocks: logs.blocks },
+    },
+    entriesFile: files.path(entriesFile),
+    givenUp: decision.type === 'incremental' ? merge(decision.givenUp, prepared.gone) : [],
+    limits: { size: strategy.volume.size, plainSize: PLAIN_SIZE, level: strategy.volume.compression },
+    keepAccessTime: options.keepAccessTime,
+  };
+  const made = await runConveyor({
+    produce,
+    recipients: recipients.map(({ key }) => key.binary),
+    now: time,
+    store: (name, object) => store.put(names.object(set, name), object.pieces, { md5: object.md5 }),
+    uploads: store.uploads,
+    onEvent: options.onEvent,
+    onProgress: options.onProgress,
+    signal: options.signal,
+  });
+
+  const newWriter = standing.kind === 'overtaken' || (standing.kind === 'none' && standing.newWriter);
+  const writerId = newWriter ? randomId() : writerOf(prepared);
+  const commit: Commit = {
+    format: 'holdfast-commit',
+    version: 1,
+    features: [],
+    strategy: strategy.name,
+    ...set,
+    type: decision.type,
+    ordinal: earlier.length,
+    base: baseOf(earlier.length),
+    parent: parent === undefined ? null : reference(newestSet(parent)),
+    previous: parent === undefined ? previousOf(state) : null,
+    writer: writerId,
+    succeeds: newWriter ? (state.newest[0]?.commit.writer ?? null) : null,
+    time: time.toISOString(),
+    finished: options.now().toISOString(),
+    tool: options.tool,
+    recipients: recipients.map(({ fingerprint }) => fingerprint),
+    objects: made.objects,
+    depends: dependsOf(made.result.usage, earlier),
+    counts: made.result.counts,
+    incomplete: made.result.incomplete,
+  };
+  const ready = prepareCommit(commit);
+  const sets = chainAfter(earlier, made.result.usage, {
+    ...set,
+    commitSha256: ready.sha256,
+    time: commit.time,
+    objects: made.objects,
+  });
+  await lookAgain(options, prepared, sets.slice(0, -1), set);
+  const header: IndexHeader = {
+    version: INDEX_VERSION,
+    cutter: CUTTER_VERSION,
+    strategy: strategy.name,
+    signer: signer.fingerprint,
+    writer: writerId,
+    recipients: commit.recipients,
+    sets,
+    entries: { file: entriesFile, sha256: made.result.entriesSha256, live: made.result.counts.entries },
+    logs: { base: logs.base, ...made.result.logLengths },
+  };
+  await files.writePending(header);
+  if (options.signal.aborted) throw interrupted();
+  await storeCommit(store, names, ready, signer, options.now());
+  await files.promote();
+  await writer.begin(null);
+  files.removeStale();
+
+  const { incomplete, changes } = made.result;
+  const vanished = parent !== undefined && changes.gone > parent.entries.live / 2 && changes.gone > FEW;
+  if (vanished) {
+    options.onWarning(
+      `${changes.gone} of ${parent.entries.live} entries have gone since the last point: if that was not meant, restore them from point ${newestSet(parent).seq}`,
+    );
+  }
+  return {
+    ...set,
+    type: decision.type,
+    time,
+    reason: decision.reason,
+    made,
+    bytesStored: made.objects.reduce((sum, { size }) => sum + size, 0),
+    needsAttention:
+      prepared.needsAttention || vanished || incomplete.carried + incomplete.torn + incomplete.unreadable > 0,
+  };
+}
+
+/** A volume is closed at this much content, so that a highly compressible one is no bomb for who restores. */
+const PLAIN_SIZE = 256 * 1024 * 1024;
+/** So few deletions are no alarm, whatever part of the whole they are. */
+const FEW = 10;
+
+/** Step 4: nothing that the point depends on has gone meanwhile, and nobody else has made a point of this number. */
+async function lookAgain(
+  options: BackupOptions,
+  { names, state }: Prepared,
+  earlier: readonly IndexSet[],
+  set: SetName,
+): Promise<void> {
+  const { store } = options;
+  const commits = new Set<string>();
+  for await (const { name } of store.list(names.commits)) {
+    const other = names.parseCommit(name);
+    if (other === undefined) continue;
+    commits.add(setFolder(other));
+    if (other.seq >= set.seq && !state.names.has(setFolder(other))) {
+      throw new HoldfastError(
+        'two-writers',
+        `another run has committed point ${other.seq} of ${names.root} meanwhile: nothing was committed here; make sure that only one machine backs up this strategy`,
+        { object: name },
+      );
+    }
+  }
+  if (earlier.length === 0) return;
+  const { lost } = await checkDependencies(store, names, earlier, { names: commits });
+  if (lost === undefined) return;
+  throw new HoldfastError(
+    'store',
+    `${lost} has gone from the store while the backup ran: nothing was committed; run it again, it will be a full`,
+    { object: lost },
+  );
+}
+
+/** A run that ended between commit and promotion: the commit decides whether its index counts. */
+async function settlePending(files: IndexFiles, store: Store, names: StrategyNames): Promise<void> {
+  const pending = files.pending();
+  if (pending === 'absent') return;
+  if (!('unusable' in pending)) {
+    const set = newestSet(pending);
+    const found = await store.get(names.commit(set), COMMIT_LIMIT);
+    if (found !== undefined && sha256(found) === set.commitSha256) {
+      await files.promote();
+      return;
+    }
+  }
+  files.dropPending();
+}
+
+/** Removes what an earlier run of this host stored for a set that was never committed. */
+async function removeLeftovers(options: BackupOptions, { names }: Prepared): Promise<void> {
+  const { store, writer } = options;
+  const { begun } = writer;
+  if (begun === null || (await store.stat(names.commit(begun))) !== undefined) return;
+  const objects: string[] = [names.signature(begun)];
+  for await (const { name } of store.list(names.object(begun, ''))) objects.push(name);
+  for (const name of objects) await store.remove(name);
+}
+
+async function requireKey(store: Store, names: StrategyNames, signer: Signer): Promise<void> {
+  if ((await store.stat(names.key(signer.fingerprint))) !== undefined) return;
+  throw new HoldfastError(
+    'not-initialised',
+    `${store.label} does not know this host's signing key ${signer.fingerprint}: run "holdfast init"`,
+    { object: names.key(signer.fingerprint) },
+  );
+}
+
+/** The writer of the index that goes on: also where a chain is begun anew for a reason of one's own. */
+function writerOf({ standing, decision, files }: Prepared): string {
+  if (decision.type === 'incremental') return decision.parent.writer;
+  if (standing.kind === 'current') return standing.index.writer;
+  const index = files.current();
+  return typeof index === 'object' && 'writer' in index ? index.writer : randomId();
+}
+
+function reference({ seq, id, commitSha256 }: CommitReference): CommitReference {
+  return { seq, id, commitSha256 };
+}
+
+function previousOf(state: StoreState): CommitReference | null {
+  const newest = state.newest[0];
+  return newest === undefined ? null : reference({ ...newest.commit, commitSha256: newest.commitSha256 });
+}
+
+function fullTime(index: IndexHeader | undefined): Date | undefined {
+  const full = index?.sets[0];
+  return full === undefined ? undefined : new Date(full.time);
+}
+
+function merge(
+  a: readonly { seq: number; volumes: number[] }[],
+  b: readonly { seq: number; volumes: number[] }[],
+): { seq: number; volumes: number[] }[] {
+  const volumes = new Map<number, Set<number>>();
+  for (const part of [...a, ...b]) {
+    const known = volumes.get(part.seq) ?? new Set();
+    for (const volume of part.volumes) known.add(volume);
+    volumes.set(part.seq, known);
+  }
+  return [...volumes].map(([seq, numbers]) => ({ seq, volumes: [...numbers] }));
+}
+
+function isBrokenIndex(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'broken-index';
+}
+
+function interrupted(): HoldfastError {
+  return new HoldfastError(
+    'interrupted',
+    'interrupted: nothing was committed; earlier points are as they were',
+  );
+}
+
+function randomId(): string {
+  return randomBytes(16).toString('hex');
+}

@@ -1,0 +1,288 @@
+/**
+ * The content of one file into segments: what is known already is referred to, what is new goes to the packer, whole or, in a large
+ * file of which an earlier version is known, only the blocks that changed.
+ */
+import { hash } from 'node:crypto';
+import { BLOCK_MAX, cutSegment, LARGE_FILE, newCuts, SEGMENT_MAX, type SegmentCuts } from '../chunk/cut.ts';
+import { RunningDigest, sha256 } from '../chunk/digest.ts';
+import { BlockWindow } from '../index/block-window.ts';
+import { BLOCK_RECORD, type BlockList, type SegmentExtent, type SegmentLog } from '../index/segment-log.ts';
+import type { ChunkPlace } from '../volume/pack.ts';
+
+/** The packer, as far as content needs it. */
+export interface ChunkSink {
+  reserve(): Promise<ChunkPlace>;
+  add(sha256: string, bytes: Uint8Array): Promise<void> | undefined;
+}
+
+/** Content of a file, read in order. */
+export interface ByteSource {
+  /** Fills `into` from its start as far as it can; returns how many bytes were read, fewer than asked only at the end. */
+  read(into: Uint8Array): number;
+}
+
+/** Finds the segments of an earlier version of a file; asked only when some of the new one is not known as it is. */
+export type OlderVersion = () => Iterable<number> | undefined;
+
+/** What became of a file's content. */
+export interface StoredContent {
+  segments: number[];
+  sha256: string;
+  /** Bytes read: less than asked for where the file ended early. */
+  length: number;
+}
+
+const BUFFER = 8 * 1024 * 1024;
+/** A patch chunk is closed at this size, in bytes. */
+const PATCH_SIZE = 1024 * 1024;
+const ZEROS = Buffer.alloc(SEGMENT_MAX);
+
+/** Stores contents of files, one after the other. */
+export class ContentStorer {
+  readonly #log: SegmentLog;
+  readonly #chunks: ChunkSink;
+  readonly #seq: number;
+  readonly #buffer = Buffer.allocUnsafe(BUFFER);
+  readonly #cuts: SegmentCuts = newCuts();
+  readonly #patch: PatchChunk;
+
+  /** `seq` is the number of the set that is being made. */
+  constructor(log: SegmentLog, chunks: ChunkSink, seq: number) {
+    this.#log = log;
+    this.#chunks = chunks;
+    this.#seq = seq;
+    this.#patch = new PatchChunk(chunks);
+  }
+
+  /**
+   * Stores the first `size` bytes of a file. `older` finds an earlier version of it.
+   * Everything that it records is true of the bytes that were read, also when the caller rejects the attempt.
+   */
+  async store(source: ByteSource, size: number, older: OlderVersion | undefined): Promise<StoredContent> {
+    return size < LARGE_FILE ? this.#storeSmall(source, size) : this.#storeLarge(source, size, older);
+  }
+
+  async #storeSmall(source: ByteSource, size: number): Promise<StoredContent> {
+    const bytes = this.#buffer.subarray(0, size);
+    const length = source.read(bytes);
+    const content = bytes.subarray(0, length);
+    const digest = sha256(content);
+    if (length === 0) return { segments: [], sha256: digest, length };
+    const known = this.#log.find(digest);
+    if (known >= 0) return { segments: [known], sha256: digest, length };
+    return { segments: [await this.#storeChunk(digest, content, undefined)], sha256: digest, length };
+  }
+
+  async #storeLarge(
+    source: ByteSource,
+    size: number,
+    older: OlderVersion | undefined,
+  ): Promise<StoredContent> {
+    const whole = new RunningDigest();
+    const segments: number[] = [];
+    let window: BlockWindow | undefined;
+    let from = 0;
+    let to = 0;
+    let length = 0;
+    let atEnd = false;
+    for (;;) {
+      if (!atEnd && to - from < SEGMENT_MAX) {
+        this.#buffer.copyWithin(0, from, to);
+        to -= from;
+        from = 0;
+        const room = Math.min(BUFFER - to, size - length);
+        const n = source.read(this.#buffer.subarray(to, to + room));
+        to += n;
+        length += n;
+        atEnd = n < room || length === size;
+      }
+      if (from === to) break;
+      cutSegment(this.#buffer, from, to, this.#cuts);
+      const segment = this.#buffer.subarray(from, from + this.#cuts.length);
+      from += this.#cuts.length;
+      whole.update(segment);
+      const digest = sha256(segment);
+      let number = this.#log.find(digest);
+      if (number >= 0) {
+        window?.continueAfter(number);
+      } else {
+        if (window === undefined && older !== undefined) window = this.#openWindow(older);
+        number = await this.#storeSegment(digest, segment, window);
+      }
+      segments.push(number);
+    }
+    await this.#patch.flush();
+    return { segments, sha256: whole.hex(), length };
+  }
+
+  #openWindow(older: OlderVersion): BlockWindow | undefined {
+    const numbers = older();
+    return numbers === undefined ? undefined : new BlockWindow(this.#log, Uint32Array.from(numbers));
+  }
+
+  async #storeSegment(digest: string, segment: Buffer, window: BlockWindow | undefined): Promise<number> {
+    const blocks = this.#blockList(segment);
+    if (segment.equals(ZEROS.subarray(0, segment.length)))
+      return this.#log.addHole(digest, segment.length, blocks);
+    if (window !== undefined) {
+      const extents = await this.#compose(segment, blocks, window);
+      if (extents !== undefined) return this.#log.addExtents(digest, segment.length, extents, blocks);
+    }
+    return this.#storeChunk(digest, segment, blocks);
+  }
+
+  async #storeChunk(digest: string, bytes: Uint8Array, blocks: BlockList | undefined): Promise<number> {
+    await this.#patch.flush();
+    const { volume, position } = await this.#chunks.reserve();
+    const waiting = this.#chunks.add(digest, bytes);
+    if (waiting !== undefined) await waiting;
+    return this.#log.addChunk(
+      digest,
+      { seq: this.#seq, volume, position, offset: 0, length: bytes.length },
+      blocks,
+    );
+  }
+
+  /** Digests and lengths of the blocks into which the segment was just cut. */
+  #blockList(segment: Buffer): BlockList {
+    const { blocks, ends } = this.#cuts;
+    const list = Buffer.allocUnsafe(blocks * BLOCK_RECORD);
+    let start = 0;
+    for (let i = 0; i < blocks; i++) {
+      const end = ends[i] as number;
+      const at = i * BLOCK_RECORD;
+      list.write(hash('sha256', segment.subarray(start, end), 'binary'), at, 16, 'latin1');
+      list.writeUInt16LE(end - start, at + 16);
+      start = end;
+    }
+    return list;
+  }
+
+  /**
+   * The segment as stretches of what is stored, new blocks going to the patch chunk; undefined when it had better be stored anew: when
+   * more than half of it would lie in patch chunks, new ones and old ones together. That bounds fragmentation.
+   */
+  async #compose(
+    segment: Buffer,
+    blocks: BlockList,
+    window: BlockWindow,
+  ): Promise<SegmentExtent[] | undefined> {
+    const pieces: Piece[] = [];
+    let foreign = 0;
+    let offset = 0;
+    for (let at = 0; at < blocks.length; at += BLOCK_RECORD) {
+      const length = blocks.readUInt16LE(at + 16);
+      const match = window.find(blocks.toString('latin1', at, at + 16), length);
+      if (match === undefined) {
+        foreign += length;
+        append(pieces, { segment: -1, offset, length });
+      } else {
+        append(pieces, match);
+      }
+      offset += length;
+    }
+    const limit = segment.length / 2;
+    if (foreign > limit) return undefined;
+    const resolved: (SegmentExtent[] | undefined)[] = pieces.map((piece) =>
+      piece.segment < 0 ? undefined : this.#resolve(piece),
+    );
+    for (const extents of resolved) {
+      for (const e of extents ?? []) if (e.patch) foreign += e.length;
+    }
+    if (foreign > limit) return undefined;
+    const out: SegmentExtent[] = [];
+    for (const [i, piece] of pieces.entries()) {
+      const extents = resolved[i];
+      if (extents !== undefined) {
+        for (const e of extents) join(out, e);
+      } else {
+        const place = await this.#patch.add(segment.subarray(piece.offset, piece.offset + piece.length));
+        join(out, { seq: this.#seq, ...place, length: piece.length, patch: true });
+      }
+    }
+    return out;
+  }
+
+  /** Where a stretch of a known segment lies. */
+  #resolve(piece: Piece): SegmentExtent[] {
+    const out: SegmentExtent[] = [];
+    let skip = piece.offset;
+    let left = piece.length;
+    for (const e of this.#log.segment(piece.segment).extents) {
+      if (left === 0) break;
+      if (skip >= e.length) {
+        skip -= e.length;
+        continue;
+      }
+      const length = Math.min(left, e.length - skip);
+      out.push({ ...e, offset: e.seq === 0 ? 0 : e.offset + skip, length });
+      left -= length;
+      skip = 0;
+    }
+    if (left > 0) throw new Error(`segment ${piece.segment} is shorter than its blocks`);
+    return out;
+  }
+}
+
+/** A stretch of an old segment, or (segment −1) of the new one itself. */
+interface Piece {
+  segment: number;
+  offset: number;
+  length: number;
+}
+
+function append(pieces: Piece[], piece: Piece): void {
+  const last = pieces[pieces.length - 1];
+  if (last !== undefined && last.segment === piece.segment && last.offset + last.length === piece.offset) {
+    last.length += piece.length;
+  } else {
+    pieces.push({ ...piece });
+  }
+}
+
+function join(extents: SegmentExtent[], next: SegmentExtent): void {
+  const last = extents[extents.length - 1];
+  if (
+    last !== undefined &&
+    last.seq === next.seq &&
+    last.volume === next.volume &&
+    last.position === next.position &&
+    (next.seq === 0 || last.offset + last.length === next.offset)
+  ) {
+    last.length += next.length;
+  } else {
+    extents.push({ ...next });
+  }
+}
+
+/** Gathers scattered new blocks into chunks. Its place in a volume is reserved with the first block, so that extents can name it at once. */
+class PatchChunk {
+  readonly #chunks: ChunkSink;
+  readonly #bytes = Buffer.allocUnsafe(PATCH_SIZE + SEGMENT_MAX + BLOCK_MAX);
+  #length = 0;
+  #place: ChunkPlace | undefined;
+
+  constructor(chunks: ChunkSink) {
+    this.#chunks = chunks;
+  }
+
+  /** Takes some bytes; returns where they will lie. */
+  async add(bytes: Uint8Array): Promise<ChunkPlace & { offset: number }> {
+    if (this.#length >= PATCH_SIZE) await this.flush();
+    this.#place ??= await this.#chunks.reserve();
+    const offset = this.#length;
+    this.#bytes.set(bytes, offset);
+    this.#length += bytes.length;
+    return { ...this.#place, offset };
+  }
+
+  /** Hands the chunk on. Must be called before anything else is added to the packer. */
+  async flush(): Promise<void> {
+    if (this.#place === undefined) return;
+    const bytes = this.#bytes.subarray(0, this.#length);
+    this.#length = 0;
+    this.#place = undefined;
+    const waiting = this.#chunks.add(sha256(bytes), bytes);
+    if (waiting !== undefined) await waiting;
+  }
+}

@@ -1,0 +1,119 @@
+/** From the producer through sealing to the store: every object of a set passes here, and is listed once it is stored. */
+import { HoldfastError } from '../errors.ts';
+import type { CommitObject } from '../format/commit.ts';
+import { startWorker, unpackError } from '../worker/start.ts';
+import { PROGRESS_LENGTH, type ProduceEvent, type ProduceOptions, type ProduceResult } from './produce.ts';
+import type { FromProducer, ProducerData, ToProducer } from './produce-worker.ts';
+import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
+
+/** Bytes of compressed content that may wait for sealing. */
+const BYTES_IN_FLIGHT = 16 * 1024 * 1024;
+const SEALERS = 2;
+
+export interface ConveyorOptions {
+  produce: ProduceOptions;
+  /** Recipients' keys in binary. */
+  recipients: Uint8Array[];
+  /** Start of the run. */
+  now: Date;
+  /** Stores a sealed object; `name` is its name below the set's folder. */
+  store: (name: string, object: SealedObject) => Promise<void>;
+  /** Puts that may be under way at once. */
+  uploads: number;
+  onEvent: (event: ProduceEvent) => void;
+  /** Called with the shared figures (see PROGRESS) before work begins. */
+  onProgress: (figures: Float64Array) => void;
+  signal: AbortSignal;
+}
+
+/** What a run made: the producer's account, and all objects, in the order of the commit. */
+export interface Made {
+  result: ProduceResult;
+  objects: CommitObject[];
+}
+
+/** Runs the producer to its end. Rejects with the first failure of any stage, all workers stopped. */
+export async function runConveyor(options: ConveyorOptions): Promise<Made> {
+  const shared = new SharedArrayBuffer(PROGRESS_LENGTH * Float64Array.BYTES_PER_ELEMENT);
+  options.onProgress(new Float64Array(shared));
+  const data: ProducerData = {
+    options: options.produce,
+    progress: shared,
+    // One more than uploads, so that a volume fills while all others are on their way.
+    objectsInFlight: options.uploads + 1,
+    bytesInFlight: BYTES_IN_FLIGHT,
+  };
+  const pool = new SealPool({ recipients: options.recipients, now: options.now.getTime() }, SEALERS);
+  const producer = startWorker('produce-worker', import.meta.url, data);
+  const tell = (message: ToProducer) => producer.postMessage(message);
+  const objects: CommitObject[] = [];
+  const open = new Map<number, { name: string; sealing: Sealing }>();
+  const underWay = new Set<Promise<void>>();
+
+  try {
+    return await new Promise<Made>((resolve, reject) => {
+      const abort = () =>
+        reject(
+          new HoldfastError(
+            'interrupted',
+            'interrupted: nothing was committed; earlier points are as they were',
+          ),
+        );
+      if (options.signal.aborted) abort();
+      options.signal.addEventListener('abort', abort, { once: true });
+      pool.onFailure = reject;
+      producer.on('error', reject);
+
+      const finishObject = async (name: string, sealing: Sealing, plainSize: number) => {
+        const sealed = await sealing.end();
+        const { size, md5, sha256 } = sealed;
+        await options.store(name, sealed);
+        objects.push({ name, size, plainSize, md5, sha256 });
+        tell({ kind: 'stored' });
+      };
+      producer.on('message', (message: FromProducer) => {
+        switch (message.kind) {
+          case 'open':
+            open.set(message.key, {
+              name: message.name,
+              sealing: pool.open((bytes) => tell({ kind: 'sealed', bytes })),
+            });
+            break;
+          case 'piece':
+            open.get(message.key)?.sealing.write(message.piece);
+            break;
+          case 'end': {
+            const object = open.get(message.key);
+            if (object === undefined) break;
+            open.delete(message.key);
+            const work = finishObject(object.name, object.sealing, message.plainSize);
+            underWay.add(work);
+            work.then(() => underWay.delete(work), reject);
+            break;
+          }
+          case 'event':
+            options.onEvent(message.event);
+            break;
+          case 'done':
+            Promise.all(underWay).then(
+              () => resolve({ result: message.result, objects: objects.sort(byPlace) }),
+              reject,
+            );
+            break;
+          case 'failed':
+            reject(unpackError(message.error));
+            break;
+        }
+      });
+    });
+  } finally {
+    await Promise.all([producer.terminate(), pool.close()]);
+  }
+}
+
+/** Volumes first, then the manifest's objects, each by number. */
+function byPlace(a: CommitObject, b: CommitObject): number {
+  const rank = (name: string) => (name.startsWith('vol-') ? 0 : 1);
+  const number = (name: string) => Number(/\d+/.exec(name)?.[0]);
+  return rank(a.name) - rank(b.name) || number(a.name) - number(b.name);
+}

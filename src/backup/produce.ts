@@ -1,0 +1,534 @@
+/**
+ * Makes the content of a set: compares the sources with the parent's index, stores what is new, and writes manifest and next index
+ * in the same pass. Runs in a worker; knows neither keys nor store, only the sink that its objects go to.
+ */
+import type { BigIntStats } from 'node:fs';
+import { readlinkSync } from 'node:fs';
+import { LARGE_FILE } from '../chunk/cut.ts';
+import { EMPTY_SHA256 } from '../chunk/digest.ts';
+import { systemCode } from '../errors.ts';
+import { fromBytes, fromText, toFsPath, toText } from '../format/bytes.ts';
+import { encodeEntry, encodeGone, encodeHead } from '../format/manifest.ts';
+import { volumeName } from '../format/names.ts';
+import {
+  type Change,
+  type ComparedSource,
+  compare,
+  type Incident,
+  type OldEntry,
+  signatureOf,
+} from '../index/compare.ts';
+import {
+  decodeSegments,
+  EntriesReader,
+  EntriesWriter,
+  encodeIndexLine,
+  encodeSegments,
+  type IndexEntry,
+} from '../index/entries-file.ts';
+import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
+import type { ByteString, EntryType, Extent, Metadata } from '../model.ts';
+import { type Owners, readOwners } from '../source/owners.ts';
+import { readFile } from '../source/read.ts';
+import { type PackLimits, VolumePacker } from '../volume/pack.ts';
+import type { ObjectSink } from '../volume/sink.ts';
+import { ContentStorer, type OlderVersion } from './content.ts';
+import { ManifestWriter } from './manifest-writer.ts';
+import { SegmentSet, segmentsIn, usageOf } from './usage.ts';
+
+/** What to make. Plain data: it is posted to a worker. */
+export interface ProduceOptions {
+  strategy: string;
+  seq: number;
+  id: string;
+  sources: ComparedSource[];
+  /** Folders to leave out, as `device:inode`. */
+  own: string[];
+  /** For an incremental: the parent's index and its chain. */
+  parent: { entriesFile: string; live: number } | undefined;
+  /** Numbers of the chain's sets by ordinal, this one last. */
+  seqs: number[];
+  /** Ordinal of the manifest's base; null for a full. */
+  base: number | null;
+  /** Where the chain's segment logs lie, and how much of them counts. */
+  logs: { base: string; lengths: SegmentLogLengths };
+  /** Where to write the next index's entries. */
+  entriesFile: string;
+  /** Volumes of earlier sets that hold too little of use: what the point needs of them is stored anew. */
+  givenUp: { seq: number; volumes: number[] }[];
+  limits: PackLimits;
+  /** Whether access times can be left alone (root, or the files' owner). */
+  keepAccessTime: boolean;
+}
+
+/** What happened on the way, for people. */
+export type ProduceEvent = { incident: Incident } | { skipped: ByteString; why: 'mount' | 'own' };
+
+/** Running figures, shared with whoever shows progress: a Float64Array by these places. */
+export const PROGRESS = { entries: 0, bytesRead: 1, filesRead: 2 } as const;
+export const PROGRESS_LENGTH = 3;
+
+export interface ProduceResult {
+  entriesSha256: string;
+  logLengths: SegmentLogLengths;
+  /** Of the point: entries, files, and bytes of content. */
+  counts: { entries: number; files: number; bytes: number; listed: number };
+  /** Against the parent. */
+  changes: { fresh: number; changed: number; gone: number };
+  bytesRead: number;
+  incomplete: { carried: number; torn: number; unreadable: number };
+  /** For each set of the chain, bytes used of each of its volumes: `[volume, bytes]`, ascending. */
+  usage: { seq: number; volumes: [number, number][] }[];
+}
+
+/** A hard link's other name is looked up here before its content is read again; bounded, for a miss costs only a read. */
+const LINKS_KEPT = 100_000;
+/** Time stamps this close to the moment of reading may hide a later change (kernel ticks are up to 10 ms apart). */
+const YOUNG_NS = 20_000_000n;
+/** The same for file systems that keep whole seconds. */
+const YOUNG_SECONDS_NS = 2_000_000_000n;
+/** A torn file never counts as unchanged. */
+const NEVER = '';
+
+/** Content of a file as the index keeps it. */
+interface Content {
+  segments: string;
+  sha256: string;
+  size: number;
+}
+
+/** Makes the set's objects and the next index's files. Errors of the sink, of the state folder and of the packer pass through. */
+export async function produce(
+  options: ProduceOptions,
+  sink: ObjectSink,
+  onEvent: (event: ProduceEvent) => void,
+  progress: Float64Array,
+): Promise<ProduceResult> {
+  const old = options.parent === undefined ? undefined : new EntriesReader(options.parent.entriesFile);
+  const producer = new Producer(options, sink, onEvent, progress);
+  try {
+    for (const change of compare(options.sources, old, new Set(options.own))) {
+      const waiting = producer.take(change);
+      if (waiting !== undefined) await waiting;
+    }
+    return await producer.finish();
+  } finally {
+    old?.close();
+    producer.close();
+  }
+}
+
+class Producer {
+  readonly #options: ProduceOptions;
+  readonly #onEvent: (event: ProduceEvent) => void;
+  readonly #progress: Float64Array;
+  readonly #log: SegmentLog;
+  readonly #entries: EntriesWriter;
+  readonly #manifest: ManifestWriter;
+  readonly #packer: VolumePacker;
+  readonly #content: ContentStorer;
+  readonly #owners: Owners = readOwners();
+  readonly #live = new SegmentSet();
+  readonly #givenUp: SegmentSet | undefined;
+  readonly #links = new Map<string, Content>();
+  readonly #devices = new Map<string, Map<bigint, number>>();
+  #renamed: Map<string, string> | undefined;
+  readonly #ordinal: number;
+  readonly #base: number;
+  readonly #counts = { entries: 0, files: 0, bytes: 0 };
+  readonly #changes = { fresh: 0, changed: 0, gone: 0 };
+  readonly #incomplete = { carried: 0, torn: 0, unreadable: 0 };
+
+  constructor(
+    options: ProduceOptions,
+    sink: ObjectSink,
+    onEvent: (event: ProduceEvent) => void,
+    progress: Float64Array,
+  ) {
+    this.#options = options;
+    this.#onEvent = onEvent;
+    this.#progress = progress;
+    this.#ordinal = options.seqs.length - 1;
+    this.#base = options.base ?? -1;
+    this.#log = new SegmentLog(options.logs.base, options.logs.lengths);
+    if (options.givenUp.length > 0) {
+      const volumes = new Map(options.givenUp.map((g) => [g.seq, new Set(g.volumes)]));
+      this.#givenUp = segmentsIn(this.#log, (seq, volume) => volumes.get(seq)?.has(volume) ?? false);
+      this.#log.avoid(this.#givenUp.bitmap);
+    }
+    this.#entries = new EntriesWriter(options.entriesFile);
+    this.#manifest = new ManifestWriter(sink, options.limits.level);
+    this.#packer = new VolumePacker(sink, volumeName, options.limits);
+    this.#content = new ContentStorer(this.#log, this.#packer, options.seq);
+  }
+
+  /** Takes one change; the promise, where there is one, must be awaited before the next. */
+  take(change: Change): Promise<void> | undefined {
+    switch (change.kind) {
+      case 'same':
+        return this.#same(change.old, change.stat);
+      case 'fresh':
+        return this.#fresh(change.source, change.path, change.stat, change.old);
+      case 'gone':
+        return this.#gone(change.old);
+      case 'still-gone':
+        return this.#stillGone(change.old);
+      case 'carried':
+        return this.#carry(change.old);
+      case 'incident':
+        this.#onEvent({ incident: change.incident });
+        if (!change.incident.carried) this.#incomplete.unreadable++;
+        return undefined;
+      case 'skipped':
+        this.#onEvent({ skipped: change.path, why: change.why });
+        return undefined;
+    }
+  }
+
+  async finish(): Promise<ProduceResult> {
+    await this.#packer.finish();
+    await this.#manifest.finish({
+      strategy: this.#options.strategy,
+      seq: this.#options.seq,
+      id: this.#options.id,
+      sources: this.#options.sources.map(({ name, paths }) => ({ name, paths: paths.map(fromText) })),
+    });
+    const entriesSha256 = this.#entries.finish();
+    this.#log.sync();
+    const usage = [...usageOf(this.#log, this.#live)]
+      .map(([seq, volumes]) => ({ seq, volumes: [...volumes].sort((a, b) => a[0] - b[0]) }))
+      .sort((a, b) => a.seq - b.seq);
+    return {
+      entriesSha256,
+      logLengths: this.#log.lengths,
+      counts: { ...this.#counts, listed: this.#manifest.listed },
+      changes: this.#changes,
+      bytesRead: this.#progress[PROGRESS.bytesRead] as number,
+      incomplete: this.#incomplete,
+      usage,
+    };
+  }
+
+  close(): void {
+    this.#entries.close();
+    this.#log.close();
+  }
+
+  #same(old: OldEntry, stat: BigIntStats): Promise<void> | undefined {
+    const { entry } = old;
+    if (this.#givenUp?.hasAnyOf(entry.segments)) return this.#fresh(old.source, entry.path, stat, old);
+    this.#count(stat.isFile(), Number(stat.size));
+    this.#live.addRanges(entry.segments);
+    this.#entries.line(old.source, old.line);
+    return entry.changed > this.#base ? this.#list(old.source, entry) : undefined;
+  }
+
+  #gone(old: OldEntry): Promise<void> {
+    this.#changes.gone++;
+    return this.#bury(old.source, old.entry.path, this.#ordinal);
+  }
+
+  #stillGone(old: OldEntry): Promise<void> | undefined {
+    return this.#bury(old.source, old.entry.path, old.entry.changed);
+  }
+
+  #bury(source: string, path: ByteString, changed: number): Promise<void> {
+    this.#entries.line(
+      source,
+      encodeIndexLine({ path, signature: NEVER, flags: 'g', changed, segments: '', head: '' }),
+    );
+    if (changed <= this.#base) return Promise.resolve();
+    return this.#manifest.entry(source, path, [encodeGone(path, this.#since(changed))]);
+  }
+
+  #carry(old: OldEntry): Promise<void> | undefined {
+    this.#incomplete.carried++;
+    let { entry } = old;
+    if (!entry.flags.includes('c')) {
+      const signature = entry.flags === '' ? entry.signature : NEVER;
+      entry = {
+        ...entry,
+        signature,
+        flags: 'c',
+        changed: this.#ordinal,
+        head: `${entry.head},"carried":true`,
+      };
+    }
+    const size = /,"size":(\d+)/.exec(entry.head)?.[1];
+    this.#count(size !== undefined, Number(size ?? 0));
+    this.#live.addRanges(entry.segments);
+    this.#entries.line(old.source, encodeIndexLine(entry));
+    return entry.changed > this.#base ? this.#list(old.source, entry) : undefined;
+  }
+
+  async #fresh(
+    source: string,
+    path: ByteString,
+    stat: BigIntStats,
+    old: OldEntry | undefined,
+  ): Promise<void> {
+    const before = old?.entry.flags.includes('g') ? undefined : old;
+    let entry: Entry | 'gone' | { error: string };
+    try {
+      entry = await this.#read(source, path, stat, before?.entry);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code !== 'ENOENT' && code !== 'EINVAL') throw error;
+      entry = 'gone';
+    }
+    if (entry === 'gone') {
+      if (before !== undefined) await this.#gone(before);
+      else if (old !== undefined) await this.#stillGone(old);
+      return;
+    }
+    if ('error' in entry) {
+      const { error } = entry;
+      this.#onEvent({ incident: { kind: 'unreadable', path, error, carried: before !== undefined } });
+      if (before !== undefined) await this.#carry(before);
+      else {
+        this.#incomplete.unreadable++;
+        if (old !== undefined) await this.#stillGone(old);
+      }
+      return;
+    }
+    if (entry.head.endsWith(',"torn":true') || entry.head.includes(',"torn":true,')) {
+      this.#incomplete.torn++;
+      this.#onEvent({ incident: { kind: 'torn', path, carried: false } });
+    }
+    const asBefore =
+      before !== undefined && before.entry.head === entry.head && before.entry.segments === entry.segments;
+    const changed = asBefore ? before.entry.changed : this.#ordinal;
+    if (before === undefined) this.#changes.fresh++;
+    else if (!asBefore) this.#changes.changed++;
+    this.#count(entry.isFile, entry.size);
+    this.#live.addRanges(entry.segments);
+    const line: IndexEntry = {
+      path,
+      signature: entry.signature,
+      flags: entry.young ? 'r' : '',
+      changed,
+      segments: entry.segments,
+      head: entry.head,
+    };
+    this.#entries.line(source, encodeIndexLine(line));
+    if (changed > this.#base) await this.#list(source, line);
+  }
+
+  /** Reads what lstat does not say: a file's content, a link's target. */
+  async #read(
+    source: string,
+    path: ByteString,
+    stat: BigIntStats,
+    before: IndexEntry | undefined,
+  ): Promise<Entry | 'gone' | { error: string }> {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    let current = stat;
+    const content: Content = { segments: '', sha256: EMPTY_SHA256, size: 0 };
+    let torn = false;
+    let target: ByteString | undefined;
+    if (stat.isFile()) {
+      const known = this.#knownContent(stat, before);
+      if (known !== undefined) {
+        Object.assign(content, known);
+      } else {
+        const result = await readFile(path, this.#options.keepAccessTime, async (file, size) => {
+          const stored = await this.#content.store(this.#counting(file), size, this.#older(before, stat));
+          return stored;
+        });
+        if (result.kind === 'gone') return 'gone';
+        if (result.kind === 'unreadable') return { error: result.error };
+        current = result.stat;
+        torn = result.torn;
+        content.segments = encodeSegments(result.content.segments);
+        content.sha256 = result.content.sha256;
+        content.size = result.content.length;
+        this.#progress[PROGRESS.filesRead]!++;
+      }
+      if (!torn) this.#rememberLink(current, content);
+    } else if (stat.isSymbolicLink()) {
+      target = fromBytes(readlinkSync(toFsPath(path), { encoding: 'buffer' }));
+    }
+    return {
+      head: fromText(encodeHead({ ...this.#metadata(source, current, target, torn), ...content })),
+      segments: content.segments,
+      signature: torn ? NEVER : signatureOf(current),
+      young: torn || isYoung(current, now),
+      isFile: current.isFile(),
+      size: content.size,
+    };
+  }
+
+  /** Content that need not be read: none, that of another name of the same inode, or, after a carry, that of the same stat. */
+  #knownContent(stat: BigIntStats, before: IndexEntry | undefined): Content | undefined {
+    if (stat.size === 0n) return { segments: '', sha256: EMPTY_SHA256, size: 0 };
+    if (stat.nlink > 1n) {
+      const link = this.#links.get(linkKey(stat));
+      if (link !== undefined) return link;
+    }
+    if (before?.flags !== 'c' || before.signature !== signatureOf(stat)) return undefined;
+    if (this.#givenUp?.hasAnyOf(before.segments)) return undefined;
+    const sha256 = /"sha256":"([0-9a-f]{64})"/.exec(before.head)?.[1];
+    return sha256 === undefined ? undefined : { segments: before.segments, sha256, size: Number(stat.size) };
+  }
+
+  #rememberLink(stat: BigIntStats, content: Content): void {
+    if (stat.nlink < 2n) return;
+    if (this.#links.size >= LINKS_KEPT) this.#links.clear();
+    this.#links.set(linkKey(stat), { ...content });
+  }
+
+  #counting(file: { read(into: Uint8Array): number }): { read(into: Uint8Array): number } {
+    return {
+      read: (into) => {
+        const n = file.read(into);
+        this.#progress[PROGRESS.bytesRead]! += n;
+        return n;
+      },
+    };
+  }
+
+  /** An earlier version of a large file: what was under its path, else what had its inode under another. */
+  #older(before: IndexEntry | undefined, stat: BigIntStats): OlderVersion {
+    return () => {
+      const ranges = before?.segments || this.#byInode(stat.ino);
+      return ranges ? decodeSegments(ranges) : undefined;
+    };
+  }
+
+  /** Looks through the parent's index once, when a large file turns up under a new path with new content. */
+  #byInode(inode: bigint): string | undefined {
+    const { parent } = this.#options;
+    if (parent === undefined) return undefined;
+    if (this.#renamed === undefined) {
+      this.#renamed = new Map();
+      const reader = new EntriesReader(parent.entriesFile);
+      for (let e = reader.next(); e !== undefined; e = reader.next()) {
+        const [type, size, , , ino] = e.signature.split('.');
+        if (type === '8' && Number(size) >= LARGE_FILE && ino !== undefined)
+          this.#renamed.set(ino, e.segments);
+      }
+      reader.close();
+    }
+    return this.#renamed.get(String(inode));
+  }
+
+  #metadata(source: string, stat: BigIntStats, target: ByteString | undefined, torn: boolean): Metadata {
+    const uid = Number(stat.uid);
+    const gid = Number(stat.gid);
+    const metadata: Metadata = {
+      type: typeOf(stat),
+      mode: Number(stat.mode) & 0o7777,
+      uid,
+      gid,
+      mtimeNs: stat.mtimeNs,
+    };
+    const user = this.#owners.user(uid);
+    const group = this.#owners.group(gid);
+    if (user !== undefined) metadata.user = user;
+    if (group !== undefined) metadata.group = group;
+    if (target !== undefined) metadata.target = target;
+    if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = deviceNumbers(stat.rdev);
+    if (stat.nlink > 1n && metadata.type !== 'dir')
+      metadata.link = `${this.#device(source, stat.dev)}.${stat.ino}`;
+    if (torn) metadata.torn = true;
+    return metadata;
+  }
+
+  /** Device numbers change with reboots: within a source, devices are numbered as they turn up. */
+  #device(source: string, device: bigint): number {
+    let devices = this.#devices.get(source);
+    if (devices === undefined) {
+      devices = new Map();
+      this.#devices.set(source, devices);
+    }
+    const known = devices.get(device);
+    if (known !== undefined) return known;
+    devices.set(device, devices.size);
+    return devices.size - 1;
+  }
+
+  #count(isFile: boolean, size: number): void {
+    this.#counts.entries++;
+    this.#progress[PROGRESS.entries]!++;
+    if (isFile) {
+      this.#counts.files++;
+      this.#counts.bytes += size;
+    }
+  }
+
+  #list(source: string, entry: IndexEntry): Promise<void> {
+    const head = toText(entry.head);
+    if (head === undefined) throw new Error('a head of the index is not UTF-8');
+    const since = this.#since(entry.changed);
+    return this.#manifest.entry(
+      source,
+      entry.path,
+      encodeEntry(entry.path, since, head, this.#extents(entry.segments)),
+    );
+  }
+
+  #since(changed: number): number {
+    return this.#options.seqs[changed] as number;
+  }
+
+  /** The extents of a file, neighbours joined. */
+  *#extents(segments: string): Generator<Extent> {
+    let last: Extent | undefined;
+    for (const number of decodeSegments(segments)) {
+      for (const e of this.#log.segment(number).extents) {
+        if (last !== undefined && continues(last, e)) {
+          last.length += e.length;
+          continue;
+        }
+        if (last !== undefined) yield last;
+        last = { ...e };
+      }
+    }
+    if (last !== undefined) yield last;
+  }
+}
+
+/** What an entry's line in the index is made of. */
+interface Entry {
+  head: ByteString;
+  segments: string;
+  signature: string;
+  young: boolean;
+  isFile: boolean;
+  size: number;
+}
+
+function continues(last: Extent, next: Extent): boolean {
+  return (
+    last.seq === next.seq &&
+    last.volume === next.volume &&
+    last.position === next.position &&
+    (next.seq === 0 || last.offset + last.length === next.offset)
+  );
+}
+
+function linkKey(stat: BigIntStats): string {
+  return `${stat.dev}.${signatureOf(stat)}`;
+}
+
+/** Whether a later change might have left these very time stamps. */
+function isYoung(stat: BigIntStats, nowNs: bigint): boolean {
+  const margin = stat.ctimeNs % 1_000_000_000n === 0n ? YOUNG_SECONDS_NS : YOUNG_NS;
+  return stat.ctimeNs > nowNs - margin;
+}
+
+function typeOf(stat: BigIntStats): EntryType {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'dir';
+  if (stat.isSymbolicLink()) return 'symlink';
+  if (stat.isFIFO()) return 'fifo';
+  if (stat.isSocket()) return 'socket';
+  return stat.isCharacterDevice() ? 'char' : 'block';
+}
+
+/** Major and minor number as Linux packs them (sysmacros.h). */
+function deviceNumbers(rdev: bigint): [number, number] {
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn);
+  return [Number(major), Number(minor)];
+}

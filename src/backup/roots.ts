@@ -1,0 +1,89 @@
+/** Looks at the roots of the sources before a run: which are there, which cannot be meant, and what lies in them that must be left out. */
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { HoldfastError, systemCode } from '../errors.ts';
+import { fromText, show } from '../format/bytes.ts';
+import { isWithin } from '../format/order.ts';
+import type { ComparedSource } from '../index/compare.ts';
+
+/** What was found at the roots. */
+export interface Roots {
+  /** Roots that are not there, or are empty though nobody said that they may be. */
+  absent: string[];
+}
+
+/**
+ * Checks the roots. Throws `strategy` for one that is itself a symlink, naming what it points to; `source-missing` when none is
+ * there at all.
+ */
+export function lookAtRoots(sources: readonly ComparedSource[]): Roots {
+  const absent: string[] = [];
+  let there = 0;
+  for (const source of sources) {
+    for (const path of source.paths) {
+      const state = lookAt(path);
+      if (state !== 'missing') there++;
+      if (state === 'missing' || (state === 'empty' && !source.allowEmpty)) absent.push(path);
+    }
+  }
+  if (there === 0) {
+    const list = sources.flatMap(({ paths }) => paths).map((path) => show(fromText(path)));
+    throw new HoldfastError(
+      'source-missing',
+      `none of the paths of the strategy is there (${list.join(', ')}): check that they are mounted, or correct the strategy`,
+      { path: list[0] as string },
+    );
+  }
+  return { absent };
+}
+
+function lookAt(path: string): 'there' | 'empty' | 'missing' {
+  try {
+    const stat = lstatSync(path);
+    if (stat.isSymbolicLink()) {
+      throw new HoldfastError(
+        'strategy',
+        `the source path ${show(fromText(path))} is a symlink: write ${realPath(path)} instead`,
+        {
+          path,
+        },
+      );
+    }
+    return stat.isDirectory() && readdirSync(path).length === 0 ? 'empty' : 'there';
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    // What cannot be listed is there; the walk says what is wrong with it.
+    if (code !== undefined) return 'there';
+    throw error;
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return show(fromText(realpathSync(path)));
+  } catch {
+    return 'the real path (it points nowhere now)';
+  }
+}
+
+/**
+ * Of Holdfast's own folders (state, directory store) those that lie inside a source, as `device:inode`, which the walk leaves out.
+ * A folder that contains a source is none of these.
+ */
+export function ownFolders(folders: readonly string[], sources: readonly ComparedSource[]): string[] {
+  const roots = sources.flatMap(({ paths }) => paths).flatMap((path) => real(path) ?? []);
+  return folders.flatMap((folder) => {
+    const path = real(folder);
+    if (path === undefined || !roots.some((root) => isWithin(fromText(path), fromText(root)))) return [];
+    const stat = statSync(path, { bigint: true });
+    return [`${stat.dev}:${stat.ino}`];
+  });
+}
+
+function real(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}

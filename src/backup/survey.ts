@@ -1,0 +1,53 @@
+/** A dry run: what a backup would find, without reading content or writing anything. */
+import { type ComparedSource, compare, type Incident } from '../index/compare.ts';
+import { EntriesReader } from '../index/entries-file.ts';
+import type { ByteString } from '../model.ts';
+
+/** What would be new, changed, gone. */
+export interface Survey {
+  entries: number;
+  fresh: number;
+  changed: number;
+  gone: number;
+  /** Bytes of the files that would be read. */
+  bytes: number;
+  incidents: Incident[];
+}
+
+/** What a path would be in the next point. */
+export type SurveyedPath = { path: ByteString; as: 'new' | 'changed' | 'gone' };
+
+/**
+ * Compares the sources with the parent's index, or with nothing for a full. `onPath` hears of each path that is not as before.
+ */
+export function survey(
+  sources: readonly ComparedSource[],
+  entriesFile: string | undefined,
+  own: ReadonlySet<string>,
+  onPath: (path: SurveyedPath) => void,
+): Survey {
+  const old = entriesFile === undefined ? undefined : new EntriesReader(entriesFile);
+  const result: Survey = { entries: 0, fresh: 0, changed: 0, gone: 0, bytes: 0, incidents: [] };
+  try {
+    for (const change of compare(sources, old, own)) {
+      if (change.kind === 'same' || change.kind === 'carried') {
+        result.entries++;
+      } else if (change.kind === 'gone') {
+        result.gone++;
+        onPath({ path: change.old.entry.path, as: 'gone' });
+      } else if (change.kind === 'incident') {
+        result.incidents.push(change.incident);
+      } else if (change.kind === 'fresh') {
+        result.entries++;
+        if (change.stat.isFile()) result.bytes += Number(change.stat.size);
+        const isNew = change.old === undefined || change.old.entry.flags === 'g';
+        if (isNew) result.fresh++;
+        else result.changed++;
+        onPath({ path: change.path, as: isNew ? 'new' : 'changed' });
+      }
+    }
+    return result;
+  } finally {
+    old?.close();
+  }
+}

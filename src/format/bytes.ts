@@ -47,15 +47,21 @@ export function toJson<K extends string>(
   return property as { [P in K]?: string } & { [P in `${K}64`]?: string };
 }
 
-/** The inverse of toJson: undefined unless exactly one of the two is there, and `base64` is canonical. */
+/**
+ * The inverse of toJson: undefined unless exactly one of the two is there, `text` has no lone surrogates (which stand for
+ * no bytes), and `base64` is canonical.
+ */
 export function fromJson(text: string | undefined, base64: string | undefined): ByteString | undefined {
-  if (text !== undefined) return base64 === undefined ? fromText(text) : undefined;
+  if (text !== undefined) return base64 === undefined && text.isWellFormed() ? fromText(text) : undefined;
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
   return bytes.toString('base64') === base64 ? bytes.toString('latin1') : undefined;
 }
 
-/** A byte string as it may be shown on a terminal or in a log: one line, control characters and broken bytes escaped. */
+/**
+ * A byte string as it may be shown on a terminal or in a log: one line, control characters and broken bytes escaped. No two
+ * byte strings are shown alike.
+ */
 export function show(name: ByteString): string {
   const text = toText(name);
   if (text === undefined) {
@@ -70,6 +76,7 @@ export function show(name: ByteString): string {
     if (c === '\n') return '\\n';
     if (c === '\t') return '\\t';
     const code = c.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+    // From 0x80 on, \x stands for a byte that is no UTF-8.
+    return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
   });
 }

@@ -15,6 +15,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const md5 = z.string().regex(/^[0-9a-f]{32}$/);
 const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const fingerprint = z.string().regex(/^([0-9A-F]{40}|[0-9A-F]{64})$/);
+const featureNames = z.array(z.string().regex(/^[\x21-\x7e]{1,64}$/)).max(64);
 const reference = z.strictObject({ seq, id, commitSha256: sha256 });
 const ranges = z.array(z.tuple([z.int().min(1), z.int().min(1)])).min(1);
 
@@ -29,7 +30,7 @@ const object = z.strictObject({
 const schema = z.strictObject({
   format: z.literal('holdfast-commit'),
   version: z.literal(COMMIT_VERSION),
-  features: z.array(z.string().max(64)).max(64),
+  features: featureNames,
   strategy: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
   seq,
   id,
@@ -78,34 +79,38 @@ export function parseCommit(
   } catch (cause) {
     throw damaged(name, 'is not JSON', cause);
   }
-  refuseOtherVersions(json, name);
+  refuseUnknown(json, name);
   const result = schema.safeParse(json);
   if (!result.success) {
     const issue = result.error.issues[0];
     throw damaged(name, `is malformed at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? ''}`);
   }
   const commit = result.data;
-  if (commit.features.length > 0) {
-    throw new HoldfastError(
-      'format-version',
-      `${name} needs features that this version of Holdfast does not know (${commit.features.join(', ')}): use a newer Holdfast`,
-      { object: name },
-    );
-  }
   const problem = inconsistency(commit, expected);
   if (problem !== undefined) throw damaged(name, problem);
   return commit;
 }
 
-function refuseOtherVersions(json: unknown, name: string): void {
+/** Comes before all else is judged: what a later version or a feature brings along would look like damage. */
+function refuseUnknown(json: unknown, name: string): void {
   if (typeof json !== 'object' || json === null) return;
-  const { format, version } = json as { format?: unknown; version?: unknown };
-  if (format !== 'holdfast-commit' || typeof version !== 'number' || version === COMMIT_VERSION) return;
-  throw new HoldfastError(
-    'format-version',
-    `${name} is of format version ${version}, this Holdfast reads version ${COMMIT_VERSION}: use a newer Holdfast`,
-    { object: name },
-  );
+  const { format, version, features } = json as { format?: unknown; version?: unknown; features?: unknown };
+  if (format !== 'holdfast-commit') return;
+  if (typeof version === 'number' && version !== COMMIT_VERSION) {
+    throw new HoldfastError(
+      'format-version',
+      `${name} is of format version ${version}, this Holdfast reads version ${COMMIT_VERSION}: use a newer Holdfast`,
+      { object: name },
+    );
+  }
+  const known = featureNames.safeParse(features);
+  if (known.success && known.data.length > 0) {
+    throw new HoldfastError(
+      'format-version',
+      `${name} needs features that this version of Holdfast does not know (${known.data.join(', ')}): use a newer Holdfast`,
+      { object: name },
+    );
+  }
 }
 
 function damaged(name: string, what: string, cause?: unknown): HoldfastError {
@@ -122,6 +127,9 @@ function inconsistency(commit: Commit, expected: SetName & { strategy: string })
   if (commit.type === 'full') {
     if (commit.ordinal !== 0 || commit.base !== null || commit.parent !== null || commit.depends.length > 0) {
       return 'is a full that builds on another set';
+    }
+    if (commit.previous !== null && commit.previous.seq >= commit.seq) {
+      return 'has a previous set that is not older';
     }
   } else {
     if (commit.parent === null || commit.ordinal < 1) return 'is an incremental without a parent';

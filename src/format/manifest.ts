@@ -1,7 +1,7 @@
 /** Lines of a manifest and its contents list: encoded by the writer, parsed strictly by readers (docs/format.md, section 5). */
 import { z } from 'zod';
 import type { ByteString, Entry, Extent, Gone } from '../model.ts';
-import { fromJson, toBytes, toJson } from './bytes.ts';
+import { fromJson, fromText, show, toBytes, toJson } from './bytes.ts';
 
 export const MANIFEST_VERSION = 1;
 /** A writer cuts a part at this many bytes of plaintext. */
@@ -13,6 +13,7 @@ export const LINE_LIMIT = 1024 * 1024;
 /** No line holds more extents. */
 export const EXTENTS_PER_LINE = 1000;
 const COMPONENT_LIMIT = 255;
+const OWNER_NAME_LIMIT = 256;
 
 /** A line of a manifest, parsed. */
 export type ManifestLine =
@@ -50,8 +51,9 @@ export function encodeHead(entry: Omit<Entry, 'source' | 'path' | 'since' | 'ext
     uid: entry.uid,
     gid: entry.gid,
   };
-  if (entry.user !== undefined) head.user = entry.user;
-  if (entry.group !== undefined) head.group = entry.group;
+  // Names only help people: one that readers would refuse is left out, so that it does not cost the point.
+  if (entry.user !== undefined && isOwnerName(entry.user)) head.user = entry.user;
+  if (entry.group !== undefined && isOwnerName(entry.group)) head.group = entry.group;
   head.mtime = entry.mtimeNs.toString();
   if (entry.target !== undefined) Object.assign(head, toJson('target', entry.target));
   if (entry.rdev !== undefined) head.rdev = entry.rdev;
@@ -64,6 +66,10 @@ export function encodeHead(entry: Omit<Entry, 'source' | 'path' | 'since' | 'ext
   }
   const text = JSON.stringify(head);
   return text.slice(1, -1);
+}
+
+function isOwnerName(name: string): boolean {
+  return name.length <= OWNER_NAME_LIMIT && name.isWellFormed();
 }
 
 /**
@@ -115,8 +121,8 @@ const metadata = {
   mode: z.int().min(0).max(0o7777),
   uid: id32,
   gid: id32,
-  user: z.string().max(256).optional(),
-  group: z.string().max(256).optional(),
+  user: z.string().max(OWNER_NAME_LIMIT).optional(),
+  group: z.string().max(OWNER_NAME_LIMIT).optional(),
   mtime: z.string().regex(/^(0|-?[1-9]\d{0,29})$/),
   link: z.string().max(64).optional(),
   carried: z.literal(true).optional(),
@@ -153,7 +159,7 @@ export class MalformedManifest extends Error {}
 /** Parses one line (without its newline). `source` is the one in force. Throws MalformedManifest. */
 export function parseLine(text: string, source: string | undefined): ManifestLine {
   const result = lineSchema.safeParse(parseJson(text));
-  if (!result.success) throw new MalformedManifest(`a line is malformed: ${text.slice(0, 80)}`);
+  if (!result.success) throw new MalformedManifest(`a line is malformed: ${begin(fromText(text))}`);
   const line = result.data;
   if ('source' in line) return { kind: 'source', source: line.source };
   if (!('type' in line)) {
@@ -190,12 +196,25 @@ export function parseLine(text: string, source: string | undefined): ManifestLin
   return { kind: 'entry', entry, continues: line.continues === true };
 }
 
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new MalformedManifest('the contents list is not UTF-8');
+  }
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new MalformedManifest(`a line is not JSON: ${text.slice(0, 80)}`);
+    throw new MalformedManifest(`a line is not JSON: ${begin(fromText(text))}`);
   }
+}
+
+/** As much of a text as an error can quote. */
+function begin(text: ByteString): string {
+  return show(text.slice(0, 80));
 }
 
 function toExtent(e: z.infer<typeof extent>): Extent {
@@ -215,7 +234,7 @@ function checkedTarget(text: string | undefined, base64: string | undefined): By
 function checkedPath(text: string | undefined, base64: string | undefined): ByteString {
   const path = fromJson(text, base64);
   if (path === undefined || !isSafePath(path)) {
-    throw new MalformedManifest(`a path is not allowed: ${JSON.stringify(path ?? '').slice(0, 80)}`);
+    throw new MalformedManifest(`a path is not allowed: ${begin(path ?? '')}`);
   }
   return path;
 }
@@ -266,7 +285,7 @@ export function encodeContents(contents: Contents): Buffer {
 
 /** Parses a contents list. Throws MalformedManifest. */
 export function parseContents(bytes: Uint8Array): Contents {
-  const result = contentsSchema.safeParse(parseJson(Buffer.from(bytes).toString('utf8')));
+  const result = contentsSchema.safeParse(parseJson(decode(bytes)));
   if (!result.success) throw new MalformedManifest('the contents list is malformed');
   const { strategy, seq, id, sources, parts } = result.data;
   return {

@@ -1,0 +1,229 @@
+/** `holdfast backup`: makes a point, and says of it as much as was asked for. */
+import process from 'node:process';
+import { Command, Option } from 'commander';
+import type { RequestedType } from '../backup/plan.ts';
+import type { ProduceEvent } from '../backup/produce.ts';
+import type { BackupOutcome } from '../backup.ts';
+import { show, toJson } from '../format/bytes.ts';
+import type { Incident } from '../index/compare.ts';
+import type { ByteString } from '../model.ts';
+import type { CliContext } from './context.ts';
+import { EXIT } from './exit.ts';
+import { addHostOptions, type HostOptions } from './host.ts';
+import { withSignals } from './signals.ts';
+import { formatTime } from './times.ts';
+import { programVersion } from './version.ts';
+
+interface Options extends HostOptions {
+  type: RequestedType;
+  dryRun?: true;
+  verbose?: true;
+  json?: true;
+}
+
+/** Incidents that a summary lists; of more, only the number is given. */
+const LISTED = 10_000;
+
+export function backupCommand(context: CliContext): Command {
+  const command = new Command('backup')
+    .description('make a point: a full or an incremental set of what the strategy names')
+    .addOption(
+      new Option('--type <type>', 'kind of set').choices(['auto', 'full', 'incremental']).default('auto'),
+    )
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('-v, --verbose', 'say what was done, also without a terminal')
+    .option('--json', 'print JSON lines, ending with a summary');
+  return addHostOptions(command)
+    .addHelpText(
+      'after',
+      `
+With --type auto an incremental is made, unless schedule.full is due, there is no usable index, the recipients changed, or
+something that the chain needs is gone. Without a terminal it says nothing when all is well.
+
+Ends with 0 when all is in the store, 1 when no point was made, 2 when the strategy or the call is wrong, 3 when the point
+was made but something could not be read or needs attention, 11 when another run is under way, 12 when a key is at fault.
+
+Example (crontab):
+  30 2 * * *  holdfast backup -c /etc/holdfast/strategy.yaml
+`,
+    )
+    .action((options: Options) => run(options, context));
+}
+
+async function run(options: Options, context: CliContext): Promise<void> {
+  const [{ backup, dryRun }, { openHost }, { loadSigner }, { startProgress }] = await Promise.all([
+    import('../backup.ts'),
+    import('./host.ts'),
+    import('../crypto/signer.ts'),
+    import('./backup-progress.ts'),
+  ]);
+  const started = performance.now();
+  const host = await openHost(options, context, 'backup');
+  try {
+    const report = new Report(options, context);
+    const progress = startProgress(context, options);
+    const backupOptions = {
+      strategy: host.strategy,
+      store: host.store,
+      stateFolder: host.stateFolder,
+      writer: host.writer,
+      signer: await loadSigner(host.signerFile),
+      recipients: host.recipients,
+      requested: options.type,
+      keepAccessTime: process.platform === 'linux',
+      own: host.own,
+      tool: `holdfast ${programVersion()}`,
+      now: context.now,
+      onWarning: (text: string) => report.warn(text),
+      onEvent: (event: ProduceEvent) => progress.aside(() => report.event(event)),
+      onPlan: (plan: { type: string; reason: string }, seq: number) =>
+        progress.aside(() => report.say(`point ${seq}: ${plan.type}, because ${plan.reason}`)),
+      onProgress: progress.watch,
+    };
+    if (options.dryRun) {
+      const result = await dryRun(
+        { ...backupOptions, signal: new AbortController().signal },
+        ({ path, as }) => options.verbose && context.stdout(`${as.padEnd(7)} ${show(path)}\n`),
+      );
+      report.dryRun(result);
+      return;
+    }
+    const outcome = await withSignals(async (signal) => backup({ ...backupOptions, signal })).finally(
+      progress.stop,
+    );
+    report.summary(outcome, (performance.now() - started) / 1000);
+  } finally {
+    await host.close();
+  }
+}
+
+/** Turns what happens into text or JSON. */
+class Report {
+  readonly #json: boolean;
+  readonly #talks: boolean;
+  readonly #context: CliContext;
+  readonly #incidents: Incident[] = [];
+  #unlisted = 0;
+
+  constructor(options: Options, context: CliContext) {
+    this.#json = options.json === true;
+    this.#talks = !this.#json && (options.verbose === true || context.isTTY.stderr);
+    this.#context = context;
+  }
+
+  warn(text: string): void {
+    if (this.#json) this.#line({ event: 'warning', message: text });
+    this.#context.stderr(`holdfast: warning: ${text}\n`);
+  }
+
+  /** Said on a terminal or with --verbose only. */
+  say(text: string): void {
+    if (this.#talks) this.#context.stderr(`${text}\n`);
+  }
+
+  event(event: ProduceEvent): void {
+    if ('skipped' in event) {
+      const what =
+        event.why === 'mount'
+          ? 'another file system is mounted there, not entered'
+          : "Holdfast's own, left out";
+      if (this.#json) this.#line({ event: 'skipped', ...pathKeys(event.skipped), why: event.why });
+      else this.say(`${show(event.skipped)}: ${what}`);
+      return;
+    }
+    const { incident } = event;
+    if (this.#incidents.length < LISTED) this.#incidents.push(incident);
+    else this.#unlisted++;
+    if (this.#json) this.#line({ event: 'incomplete', ...incidentJson(incident) });
+    this.#context.stderr(`holdfast: ${describe(incident)}\n`);
+  }
+
+  dryRun(result: { type: string; reason: string; survey: import('../backup/survey.ts').Survey }): void {
+    const { type, reason, survey } = result;
+    for (const incident of survey.incidents) this.event({ incident });
+    if (survey.incidents.length > 0) this.#context.exitCode = EXIT.incomplete;
+    const { fresh, changed, gone, bytes, entries } = survey;
+    if (this.#json) {
+      this.#line({
+        event: 'plan',
+        type,
+        reason,
+        entries,
+        new: fresh,
+        changed,
+        gone,
+        bytes,
+        incomplete: this.#list(),
+      });
+      return;
+    }
+    this.#context.stdout(
+      `would make: ${type}, because ${reason}\n` +
+        `entries:    ${entries} (${fresh} new, ${changed} changed, ${gone} gone)\n` +
+        `to read:    about ${bytes} bytes\n`,
+    );
+  }
+
+  summary(outcome: BackupOutcome, seconds: number): void {
+    const { seq, id, type, time, reason, made, bytesStored, needsAttention } = outcome;
+    const { counts, changes, bytesRead } = made.result;
+    if (needsAttention) this.#context.exitCode = EXIT.incomplete;
+    if (this.#json) {
+      this.#line({
+        event: 'summary',
+        point: { seq, id, type, time: time.toISOString() },
+        reason,
+        entries: counts.entries,
+        files: counts.files,
+        bytes: counts.bytes,
+        new: changes.fresh,
+        changed: changes.changed,
+        gone: changes.gone,
+        bytesRead,
+        bytesStored,
+        seconds: Math.round(seconds * 1000) / 1000,
+        incomplete: this.#list(),
+        ...(this.#unlisted > 0 ? { incompleteNotListed: this.#unlisted } : {}),
+      });
+      return;
+    }
+    this.say(
+      `point ${seq} (${type}, ${formatTime(time)}): ${counts.entries} entries, ${counts.bytes} bytes; ` +
+        `${changes.fresh} new, ${changes.changed} changed, ${changes.gone} gone; ` +
+        `read ${bytesRead}, stored ${bytesStored} bytes in ${seconds.toFixed(1)} s`,
+    );
+  }
+
+  #list(): unknown[] {
+    return this.#incidents.map(incidentJson);
+  }
+
+  #line(json: unknown): void {
+    this.#context.stdout(`${JSON.stringify(json)}\n`);
+  }
+}
+
+/** A path in JSON: as text, with `pathBase64` besides where its bytes are not UTF-8. */
+function pathKeys(path: ByteString): { path: string; pathBase64?: string } {
+  const { path: text, path64 } = toJson('path', path);
+  if (text !== undefined) return { path: text };
+  return { path: Buffer.from(path, 'latin1').toString('utf8'), pathBase64: path64 as string };
+}
+
+function incidentJson({ path, kind, error, carried }: Incident): Record<string, unknown> {
+  return { ...pathKeys(path), kind, ...(error === undefined ? {} : { error }), carried };
+}
+
+const KINDS: Record<Incident['kind'], string> = {
+  missing: 'is missing',
+  empty: 'is empty; if that is right, say allowEmpty: true in the strategy',
+  unreadable: 'cannot be read',
+  torn: 'was written to while it was read, three times: what is stored is a mixture',
+};
+
+function describe({ path, kind, error, carried }: Incident): string {
+  const code = error === undefined ? '' : ` (${error})`;
+  const instead =
+    kind === 'torn' ? '' : carried ? '; its last version stays in the point' : '; it is not in the point';
+  return `${show(path)} ${KINDS[kind]}${code}${instead}`;
+}

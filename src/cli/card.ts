@@ -1,0 +1,79 @@
+/** The restore card: one printable page for the safe, with everything that a restore needs but the key itself. */
+import type { Recipient } from '../crypto/recipients.ts';
+import type { StoreChoice, Strategy } from '../strategy/strategy.ts';
+
+/** What the card says. */
+export interface CardFacts {
+  strategy: Strategy;
+  storeLabel: string;
+  recipients: readonly Recipient[];
+  /** Fingerprints of the signers whose points are in the store, this host's first. */
+  signers: readonly string[];
+  made: Date;
+}
+
+/** The text of the card: plain, at most 80 columns where names allow it. */
+export function restoreCard({ strategy, storeLabel, recipients, signers, made }: CardFacts): string {
+  const { name } = strategy;
+  const pins = signers.join(' ');
+  const option = storeOption(strategy.store);
+  const keys = recipients.map(({ fingerprint, userId }) => `  ${spaced(fingerprint)}\n      ${userId}`);
+  return `HOLDFAST RESTORE CARD                                            ${made.toISOString().slice(0, 10)}
+${'='.repeat(76)}
+Strategy     ${name}
+Store        ${storeLabel}
+Backs up     ${strategy.sources.map((s) => (s.kind === 'paths' ? s.paths.join(' ') : s.name)).join(' ')}
+
+SIGNER OF THE BACKED-UP HOST (what is not signed by it was not made by it)
+${signers.map((fingerprint) => `  ${spaced(fingerprint)}`).join('\n')}
+
+THE SECRET KEY OF ONE OF THESE OPENS THE BACKUPS
+${keys.join('\n')}
+
+  The secret key file (secret.asc) lies at: ______________________________________
+  Its passphrase lies at:                   ______________________________________
+  It must NOT be on the backed-up machine. Without both, nothing can be restored.
+
+THE RESTORING MACHINE NEEDS
+  Access to the store, free space of at least the size of the point (the first
+  command shows it, and restore checks it), and either Holdfast (Node.js 22.15 or
+  newer) or, without Holdfast, the packages gnupg, zstd and python3.
+
+TO RESTORE WITH HOLDFAST
+  1. See what there is:
+     holdfast points ${option} --name ${name} \\
+       --signer ${pins}
+  2. Bring back everything of the newest point, or of an older one with --at SEQ:
+     holdfast restore ${option} --name ${name} \\
+       --signer ${pins} \\
+       --secret-key secret.asc --to /restored
+     One file or folder only: add its path as it was on the machine at the end.
+
+TO RESTORE WITHOUT HOLDFAST (with docs/recover.py, kept beside this card)
+     gpg --import secret.asc
+     python3 recover.py ${recoverStore(strategy.store)} --name ${name} \\
+       --signer ${pins} --to /restored
+
+TO BE SURE, REHEARSE: once in a while restore to an empty folder, and compare.
+${'='.repeat(76)}
+`;
+}
+
+function storeOption(store: StoreChoice): string {
+  return store.kind === 'directory'
+    ? `--store directory:${storeFolder(store)}`
+    : `--store swift:${store.container}`;
+}
+
+function recoverStore(store: StoreChoice): string {
+  return store.kind === 'directory' ? `--store ${storeFolder(store)}` : '--store FOLDER';
+}
+
+/** With its prefix the folder is a store of its own. */
+function storeFolder(store: { directory: string; prefix: string }): string {
+  return store.prefix === '' ? store.directory : `${store.directory}/${store.prefix}`;
+}
+
+function spaced(fingerprint: string): string {
+  return fingerprint.replace(/.{4}(?=.)/g, '$& ');
+}

@@ -1,0 +1,97 @@
+/** `holdfast init`: checks everything, makes the host's signing key, and prints the fingerprint to pin. */
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import type { CliContext } from './context.ts';
+import { addHostOptions, type Host, type HostOptions } from './host.ts';
+
+interface Options extends HostOptions {
+  card?: string;
+  adopt?: string;
+}
+
+export function initCommand(context: CliContext): Command {
+  const command = new Command('init')
+    .description(
+      "check strategy, keys and store, and make this host's signing key; doing it twice is harmless",
+    )
+    .option('--card <file>', 'write a page to print and keep in the safe: what a restore needs')
+    .option(
+      '--adopt <fingerprint>',
+      'continue after the points of this signer, whose place this host takes; the next set is a full',
+    );
+  return addHostOptions(command)
+    .addHelpText(
+      'after',
+      `
+Prints the fingerprint of the signing key. Pin it where you restore (--signer, or signer: in the strategy).
+
+Example:
+  holdfast init -c /etc/holdfast/strategy.yaml --card card.txt
+`,
+    )
+    .action((options: Options) => run(options, context));
+}
+
+async function run(options: Options, context: CliContext): Promise<void> {
+  const [
+    { init },
+    { openHost },
+    { notActedUpon },
+    { parseFingerprint, FINGERPRINT_FORMS },
+    { HoldfastError },
+  ] = await Promise.all([
+    import('../init.ts'),
+    import('./host.ts'),
+    import('../strategy/unfinished.ts'),
+    import('../strategy/fingerprint.ts'),
+    import('../errors.ts'),
+  ]);
+  const adopt = options.adopt === undefined ? undefined : parseFingerprint(options.adopt);
+  if (options.adopt !== undefined && adopt === undefined) {
+    throw new HoldfastError('usage', `--adopt ${JSON.stringify(options.adopt)} is not ${FINGERPRINT_FORMS}`);
+  }
+  const host: Host = await openHost(options, context, 'init');
+  try {
+    const { strategy, recipients, store } = host;
+    const { lookAtRoots } = await import('../backup/roots.ts');
+    lookAtRoots(strategy.sources.flatMap((s) => (s.kind === 'paths' ? [s] : [])));
+    const outcome = await init({
+      name: strategy.name,
+      store,
+      stateFolder: host.stateFolder,
+      writer: host.writer,
+      signerFile: host.signerFile,
+      adopt,
+      now: context.now(),
+    });
+    const { signer } = outcome;
+    for (const note of notActedUpon(strategy)) context.stderr(`note: ${note}\n`);
+    context.stderr(
+      `${outcome.isNew ? 'Made' : 'There is already'} the signing key of this host, ${signer.file}.\n` +
+        `Its fingerprint, printed below, is what a restore should pin (--signer, or signer: in the strategy):\n`,
+    );
+    context.stdout(`${signer.fingerprint}\n`);
+    if (outcome.adopted) {
+      context.stderr(
+        `The points by ${adopt} are adopted: they stay restorable (pin that signer too), and the next set is a full.\n`,
+      );
+    }
+    if (options.card !== undefined) {
+      const { restoreCard } = await import('./card.ts');
+      const { writeDurably } = await import('../state/folder.ts');
+      const file = resolve(context.cwd, options.card);
+      const signers = [...new Set([signer.fingerprint, ...outcome.signers])];
+      const card = restoreCard({
+        strategy,
+        storeLabel: store.label,
+        recipients,
+        signers,
+        made: context.now(),
+      });
+      await writeDurably(file, Buffer.from(card, 'utf8'), 0o644);
+      context.stderr(`Wrote ${file}: print it, fill it in, and keep it in the safe.\n`);
+    }
+  } finally {
+    await host.close();
+  }
+}

@@ -1,0 +1,201 @@
+/** What the commands that read a store have in common: their options, the store, whom it trusts, and the point. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
+import { type LoadedCommits, loadCommits, type Trust } from '../chain/commits.ts';
+import { type Point, toPoints } from '../chain/points.ts';
+import { parseWhen } from '../chain/when.ts';
+import { HoldfastError } from '../errors.ts';
+import { StrategyNames } from '../format/names.ts';
+import type { Store } from '../store/store.ts';
+import { FINGERPRINT_FORMS, parseFingerprint } from '../strategy/fingerprint.ts';
+import { loadForRestore } from '../strategy/load.ts';
+import type { StoreChoice } from '../strategy/strategy.ts';
+import { refuseUnfinished } from '../strategy/unfinished.ts';
+import type { CliContext } from './context.ts';
+import { findStrategy } from './locate.ts';
+import { openStore, parseStoreOption } from './open-store.ts';
+import { formatTime } from './times.ts';
+
+export { addKeyOptions, type KeyOptions, requireSecretKey, secretKey } from './secret-key.ts';
+
+/** The options that say which store to read and whom to trust, as commander gives them. */
+export interface ReadingOptions {
+  config?: string;
+  /** `directory:/path`, with `name`: then no strategy is looked for. */
+  store?: string;
+  name?: string;
+  signer?: string[];
+}
+
+/** An opened store with the points of one strategy. The store is to be closed after use. */
+export interface Reading extends LoadedCommits {
+  store: Store;
+  names: StrategyNames;
+  strategyName: string;
+  trust: Trust;
+  /** All points, by seq; also those whose line of parents is broken (see `problem`). */
+  points: Point[];
+}
+
+/** Adds -c, --store, --name and --signer to a command. */
+export function addReadingOptions(command: Command): Command {
+  command.hook('preAction', (_, action) => giveBackPaths(action));
+  return command
+    .option(
+      '-c, --config <file>',
+      'strategy file (else HOLDFAST_CONFIG, ./holdfast.yaml, /etc/holdfast/strategy.yaml)',
+    )
+    .option('--store <store>', 'the store, as directory:/path, instead of a strategy file')
+    .option('--name <name>', 'name of the strategy, with --store')
+    .option(
+      '--signer <fingerprint...>',
+      'trust commits by these signers only (instead of signer: in the strategy)',
+    );
+}
+
+/**
+ * `--signer A B /srv/www`: commander takes all three for signers. A path begins with a slash and a fingerprint never
+ * does, so it is clear what was meant.
+ */
+function giveBackPaths(command: Command): void {
+  const taken = (command.getOptionValue('signer') as string[] | undefined) ?? [];
+  const signers = taken.filter((text) => !text.startsWith('/'));
+  const [paths] = command.processedArgs as unknown[];
+  if (!Array.isArray(paths) || signers.length === 0) return;
+  paths.push(...taken.filter((text) => text.startsWith('/')));
+  command.setOptionValue('signer', signers);
+}
+
+/**
+ * Opens the store and reads its commits. Says on standard error whom it trusts where nothing is pinned; what was
+ * refused is said by sayRejected. Errors: `usage`, `strategy`, `key`, those of the store.
+ */
+export async function openReading(options: ReadingOptions, context: CliContext): Promise<Reading> {
+  const { choice, strategyName, signer } = await locate(options, context);
+  const store = openStore(choice);
+  try {
+    await store.check();
+    const names = new StrategyNames(strategyName);
+    const trust: Trust = signer.length > 0 ? { pinned: signer } : 'keys-in-store';
+    const loaded = await loadCommits(store, names, trust);
+    sayTrust(loaded, context);
+    const points = toPoints(loaded.commits, loaded.rejected);
+    return { ...loaded, store, names, strategyName, trust, points };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Says on standard error, one line each, which keys and commits in the store count for nothing. */
+export function sayRejected(reading: Reading, context: CliContext): void {
+  const lines = [...reading.brokenKeys, ...reading.rejected.map(({ error }) => error)];
+  for (const { message } of lines.slice(0, 20)) context.stderr(`warning: ${message}\n`);
+  if (lines.length > 20) {
+    context.stderr(`warning: ${lines.length - 20} more such objects; "holdfast verify" names them all\n`);
+  }
+}
+
+/**
+ * The point that WHEN (`latest` when undefined) means. Where it is damaged, refused or doubtful no other is taken for
+ * it: the error names what is wrong, and the nearest whole point with the `--at` to use. Errors: `usage`, `no-point`,
+ * `damage`, `foreign-signer`, `format-version`, those of the store.
+ */
+export async function choosePoint(
+  reading: Reading,
+  when: string | undefined,
+  context: CliContext,
+): Promise<Point> {
+  const { points, rejected } = reading;
+  const parsed = parseWhen(when ?? 'latest', context.now());
+  if (points.length === 0 && rejected.length === 0) throw noPoints(reading);
+  const chosen = choose(points, rejected, parsed, formatTime);
+  if (!('beside' in chosen)) return chosen;
+  throw new HoldfastError(chosen.code, `${chosen.message}; ${await offer(reading, chosen.beside)}`, {
+    ...(chosen.object === undefined ? {} : { object: chosen.object }),
+  });
+}
+
+/** The error `no-point` for a store that has none. */
+export function noPoints({ store, strategyName }: Reading): HoldfastError {
+  return new HoldfastError(
+    'no-point',
+    `${store.label} holds no points of a strategy named ${strategyName}: check the name and the store`,
+  );
+}
+
+/**
+ * An error met while a point was read; where it is damage, the nearest point that is whole without the damaged object is
+ * named too.
+ */
+export async function withOffer(reading: Reading, point: Point, error: unknown): Promise<unknown> {
+  if (!(error instanceof HoldfastError) || error.code !== 'damage') return error;
+  const damaged = new Set(error.object === undefined ? [] : [error.object]);
+  const advice = await offer(reading, point.seq, damaged);
+  return new HoldfastError(error.code, `${error.message}; ${advice}`, {
+    ...(error.path === undefined ? {} : { path: error.path }),
+    ...(error.object === undefined ? {} : { object: error.object }),
+    cause: error,
+  });
+}
+
+/** A point as messages name it: `point 12 of 2026-11-22 03:30:00 +01:00 (id 0123abcd)`. */
+export function describePoint({ seq, id, time }: Point): string {
+  return `point ${seq} of ${formatTime(time)} (id ${id.slice(0, 8)})`;
+}
+
+/**
+ * What to do instead where a point of about this seq cannot be had, as the end of a message: names the nearest whole
+ * point and the `--at` for it. Points that need an object named in `damaged` do not count.
+ */
+export async function offer(
+  reading: Reading,
+  beside: number,
+  damaged?: ReadonlySet<string>,
+): Promise<string> {
+  const { store, names, points } = reading;
+  const whole = await nearestWhole(store, names, points, beside, damaged);
+  if (whole === undefined) return 'no other point is whole';
+  return `the nearest whole point is ${whole.seq} of ${formatTime(whole.time)}: take it with --at ${nameOf(whole, points)}`;
+}
+
+async function locate(
+  options: ReadingOptions,
+  context: CliContext,
+): Promise<{ choice: StoreChoice; strategyName: string; signer: string[] }> {
+  const pinned = options.signer?.map(fingerprint);
+  if (options.store === undefined && options.name === undefined) {
+    const file = findStrategy(options.config, context.env, context.cwd, existsSync);
+    const strategy = await loadForRestore(file);
+    refuseUnfinished(strategy);
+    return { choice: strategy.store, strategyName: strategy.name, signer: pinned ?? strategy.signer };
+  }
+  if (options.config !== undefined) {
+    throw new HoldfastError('usage', '-c and --store say the same thing: give one of them');
+  }
+  if (options.store === undefined || options.name === undefined) {
+    throw new HoldfastError('usage', '--store and --name go together: give both');
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(options.name)) {
+    throw new HoldfastError('usage', `--name ${JSON.stringify(options.name)} is no name of a strategy`);
+  }
+  const choice = parseStoreOption(options.store, context.cwd);
+  return { choice, strategyName: options.name, signer: pinned ?? [] };
+}
+
+function fingerprint(text: string): string {
+  const parsed = parseFingerprint(text);
+  if (parsed !== undefined) return parsed;
+  throw new HoldfastError('usage', `--signer ${JSON.stringify(text)} is not ${FINGERPRINT_FORMS}`);
+}
+
+/** Keys in the store are anyone's who can write there: whoever reads must know that he trusts them. */
+function sayTrust({ trusted }: LoadedCommits, context: CliContext): void {
+  const unpinned = trusted.filter(({ pinned }) => !pinned);
+  if (unpinned.length === 0) return;
+  const list = unpinned.map((signer) => signer.fingerprint).join(', ');
+  context.stderr(
+    `Trusting ${list}, only because ${unpinned.length === 1 ? 'its key lies' : 'their keys lie'} in the store: compare with what "holdfast init" printed, then pin it with --signer or signer: in the strategy.\n`,
+  );
+}

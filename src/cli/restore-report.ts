@@ -1,0 +1,153 @@
+/** What `holdfast restore` says: as text for people, or as JSON lines. */
+import type { Point } from '../chain/points.ts';
+import { show } from '../format/bytes.ts';
+import type { Trouble } from '../restore/trouble.ts';
+import type { Forecast, RestoreResult } from '../restore.ts';
+import { formatBytes } from '../strategy/size.ts';
+import type { CliContext } from './context.ts';
+import { EXIT } from './exit.ts';
+import { pathKeys } from './path-json.ts';
+import { formatTime } from './times.ts';
+
+/** Troubles that a summary lists; of more, only the number is given. */
+const LISTED = 10_000;
+/** Entries with one and the same problem that are named on a terminal or in a log. */
+const NAMED = 20;
+
+/** A point as messages name it: `point 7 of 2026-11-21 03:30:00 +01:00`. */
+export function namePoint(point: Point): string {
+  return `point ${point.seq} of ${formatTime(point.time)}`;
+}
+
+/** Turns what happens into text or JSON. */
+export class RestoreReport {
+  readonly #context: CliContext;
+  readonly #json: boolean;
+  readonly #point: Point;
+  readonly #target: string;
+
+  constructor(context: CliContext, json: boolean, point: Point, target: string) {
+    this.#context = context;
+    this.#json = json;
+    this.#point = point;
+    this.#target = target;
+  }
+
+  /** What will be done, before it is. */
+  forecast({ entries, bytes, volumes, download, free, resumed }: Forecast): void {
+    const now = this.#context.now();
+    const kind = `${this.#point.type}, ${formatAge(now.getTime() - this.#point.time.getTime())}`;
+    const verb = resumed ? 'Going on with the interrupted restore of' : 'Restoring';
+    this.#say(
+      `${verb} ${namePoint(this.#point)} (${kind}) into ${this.#target}: ${entries} entries, ${formatBytes(bytes)}${resumed ? ' still to come' : ''}.`,
+    );
+    this.#say(
+      `${volumes} ${volumes === 1 ? 'volume' : 'volumes'}, ${formatBytes(download)}, to fetch; ${formatBytes(free)} are free there.`,
+    );
+    if (this.#json) {
+      const point = this.#pointJson();
+      this.#line({
+        event: 'start',
+        point,
+        target: this.#target,
+        entries,
+        bytes,
+        volumes,
+        download,
+        free,
+        resumed,
+      });
+    }
+  }
+
+  /** What came of it; sets the exit code. */
+  result(result: RestoreResult, seconds: number): void {
+    const { restored, bytes, damaged, incomplete, doubtful, lost } = result;
+    this.#list('note', doubtful);
+    this.#list('incomplete', incomplete);
+    this.#list('damaged', damaged);
+    for (const { message, object } of lost) {
+      if (this.#json) this.#line({ event: 'lost', object, message });
+      this.#say(`holdfast: ${message}`);
+    }
+    if (damaged.length > 0 || lost.length > 0) this.#context.exitCode = EXIT.damage;
+    else if (incomplete.length > 0) this.#context.exitCode = EXIT.incomplete;
+    if (this.#json) {
+      this.#line({
+        event: 'summary',
+        point: this.#pointJson(),
+        target: this.#target,
+        restored,
+        bytes,
+        seconds: Math.round(seconds * 1000) / 1000,
+        incomplete: incomplete.slice(0, LISTED).map(troubleJson),
+        ...notListed('incompleteNotListed', incomplete),
+        damaged: damaged.slice(0, LISTED).map(troubleJson),
+        ...notListed('damagedNotListed', damaged),
+      });
+    }
+    this.#say(`Restored ${restored} entries, ${formatBytes(bytes)}, in ${seconds.toFixed(1)} s.`);
+    if (damaged.length > 0 || lost.length > 0) {
+      this.#say(
+        `${damaged.length} entries are damaged in the store and were left out; they are named above.`,
+      );
+    }
+    if (incomplete.length > 0) {
+      this.#say(`${incomplete.length} entries are not as they were; they are named above.`);
+    }
+  }
+
+  /** Further advice, for people. */
+  advise(text: string): void {
+    this.#say(text);
+  }
+
+  /** Names troubles. Of those with one and the same problem, such as an owner that only root can set, text names the first. */
+  #list(event: string, troubles: readonly Trouble[]): void {
+    const counts = new Map<string, number>();
+    for (const trouble of troubles) {
+      if (this.#json) this.#line({ event, ...troubleJson(trouble) });
+      const count = (counts.get(trouble.problem) ?? 0) + 1;
+      counts.set(trouble.problem, count);
+      if (count <= NAMED) this.#say(`holdfast: ${show(trouble.path)} ${trouble.problem}`);
+    }
+    for (const [problem, count] of counts) {
+      if (count > NAMED) this.#say(`holdfast: ${count - NAMED} more: ${problem} (--json names them all)`);
+    }
+  }
+
+  #pointJson(): object {
+    const { seq, id, type, time } = this.#point;
+    return { seq, id, type, time: time.toISOString() };
+  }
+
+  #say(text: string): void {
+    this.#context.stderr(`${text}\n`);
+  }
+
+  #line(json: unknown): void {
+    this.#context.stdout(`${JSON.stringify(json)}\n`);
+  }
+}
+
+function troubleJson({ path, problem }: Trouble): object {
+  return { ...pathKeys(path), problem };
+}
+
+function notListed(key: string, troubles: readonly Trouble[]): object {
+  return troubles.length > LISTED ? { [key]: troubles.length - LISTED } : {};
+}
+
+/** How long ago, in the largest unit of which there are at least two. */
+function formatAge(milliseconds: number): string {
+  if (milliseconds < 0) return 'in the future by this clock';
+  const minutes = milliseconds / 60_000;
+  for (const [unit, length] of [
+    ['days', 1440],
+    ['hours', 60],
+    ['minutes', 1],
+  ] as const) {
+    if (minutes >= 2 * length) return `${Math.floor(minutes / length)} ${unit} old`;
+  }
+  return 'just made';
+}

@@ -1,0 +1,268 @@
+/** Brings the content: each needed volume is fetched once, written by a worker, and each file in parts is checked when it is complete. */
+import type { SecretKey } from '../crypto/open.ts';
+import { HoldfastError } from '../errors.ts';
+import { inOrder } from '../in-order.ts';
+import type { ByteString } from '../model.ts';
+import type { Store } from '../store/store.ts';
+import { fetchVolume } from './fetch.ts';
+import { checkJob, type FileTrouble, type JobResult, volumeJob } from './jobs.ts';
+import type { Plan } from './plan.ts';
+import { WorkerPool } from './pool.ts';
+import { Kind } from './tree.ts';
+
+/** What bringing content takes. */
+export interface BringOptions {
+  plan: Plan;
+  store: Store;
+  secret: SecretKey;
+  /** The target's absolute path. */
+  root: ByteString;
+  owner: boolean;
+  /** Whether what stands in the way of files is replaced: so it must be where an earlier run has written something. */
+  replace: boolean;
+  /** Files that cannot be made, by entry; those that turn out not to come back are added. */
+  troubles: Map<number, FileTrouble>;
+  /** Whether an earlier run has written what volume `index` of the plan brings. */
+  isClaimed: (index: number) => boolean;
+  /** Hears that everything of a volume has been written. */
+  onWritten: (index: number) => void;
+  /** Makes a file in parts anew, empty. */
+  remake: (entry: number) => void;
+  onProgress: (files: number, bytes: number) => void;
+  /** Throws when the restore was told to end. */
+  stop: () => void;
+}
+
+/** What became of the content. */
+export interface Brought {
+  troubles: Map<number, FileTrouble>;
+  /** Files of which not everything could be set, with a sum of NotSet. */
+  notSet: Map<number, number>;
+  /** Volumes that are damaged or missing. */
+  lost: HoldfastError[];
+}
+
+/** Volumes that are fetched, or wait for a worker, at once. */
+const FETCHES = 2;
+const WORKERS = 2;
+/** A check is cut into jobs of about so many bytes or files, so that both workers have their share. */
+const CHECK_BYTES = 64 * 1024 * 1024;
+const CHECK_FILES = 2000;
+/** The rank of a volume that is not fetched, since its content is there. */
+const THERE = -1;
+
+/** Brings the content of all files of a plan. Errors: those of the store; those that end a restore (`no-space`, `io`, `key`). */
+export async function bringContent(options: BringOptions): Promise<Brought> {
+  const { plan, isClaimed } = options;
+  const { entries } = plan.tree;
+  const { troubles } = options;
+  const brought: Brought = { troubles, notSet: new Map(), lost: [] };
+  const data = { secret: options.secret, owner: options.owner, replace: options.replace };
+  const pool = new WorkerPool(data, WORKERS, options.onProgress);
+  try {
+    const isFile = (entry: number) => entries.kind(entry) === Kind.file && !troubles.has(entry);
+    const due = plan.volumes.inOrder().filter((index) => !isClaimed(index));
+    const first = new Pass(options, pool, brought, due, isFile);
+    await first.run();
+
+    // What an earlier run left was changed, or had not reached the disk when the machine went down: it is brought anew.
+    const again = first.failedChecks.filter((entry) => volumesOf(plan, entry).some(isClaimed));
+    if (again.length > 0) {
+      for (const entry of again) {
+        brought.troubles.delete(entry);
+        if (!isWhole(plan, entry)) options.remake(entry);
+      }
+      const files = new Set(again);
+      const volumes = new Set(again.flatMap((entry) => volumesOf(plan, entry)));
+      const order = plan.volumes.inOrder().filter((index) => volumes.has(index));
+      await new Pass(options, pool, brought, order, (entry) => files.has(entry)).run();
+    }
+    return brought;
+  } finally {
+    await pool.close();
+  }
+}
+
+/** One way through some volumes, for some files. */
+class Pass {
+  readonly #options: BringOptions;
+  readonly #pool: WorkerPool;
+  readonly #brought: Brought;
+  /** Volumes in the order in which they are fetched: the rank of one is its place here. */
+  readonly #due: number[];
+  readonly #wanted: (entry: number) => boolean;
+  /** Files to check as soon as the volume of that rank, and all before it, have been written. */
+  readonly #checks: Map<number, number[]>;
+  readonly #written: Uint8Array;
+  /** All volumes of smaller rank have been written. */
+  #low = 0;
+  readonly #running = new Set<Promise<void>>();
+  #failure: { error: unknown } | undefined;
+  readonly failedChecks: number[] = [];
+
+  constructor(
+    options: BringOptions,
+    pool: WorkerPool,
+    brought: Brought,
+    due: number[],
+    wanted: (entry: number) => boolean,
+  ) {
+    this.#options = options;
+    this.#pool = pool;
+    this.#brought = brought;
+    this.#due = due;
+    this.#wanted = wanted;
+    this.#written = new Uint8Array(due.length);
+    this.#checks = checksByRank(options.plan, due, wanted);
+  }
+
+  async run(): Promise<void> {
+    const { plan, store } = this.#options;
+    this.#check(THERE);
+    const fetch = async (index: number) =>
+      fetchVolume(store, plan.volumes.get(index)).catch((error: unknown) => onlyDamage(error));
+    let rank = 0;
+    for await (const [index, volume] of inOrder(this.#due, FETCHES, fetch)) {
+      if (volume instanceof HoldfastError) {
+        this.#lose(index, volume);
+        this.#finishVolume(rank);
+      } else {
+        await this.#pool.room();
+        if (this.#failure === undefined) this.#write(rank, index, volume);
+      }
+      if (this.#failure !== undefined) break;
+      this.#options.stop();
+      rank++;
+    }
+    // Checks begin when volumes end: there may be more of them each time.
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #write(rank: number, index: number, ciphertext: Uint8Array): void {
+    const { plan, root, onWritten } = this.#options;
+    const job = volumeJob(plan, root, index, ciphertext, this.#wanted);
+    this.#start(this.#pool.run(job), (result) => {
+      this.#note(result);
+      if (result.damage !== undefined) {
+        const { name } = plan.volumes.get(index);
+        this.#brought.lost.push(new HoldfastError('damage', result.damage, { object: name }));
+      }
+      // What is not noted is brought again when the restore is resumed.
+      if (!result.troubles.some(({ kind }) => kind === 'damage')) onWritten(index);
+      this.#finishVolume(rank);
+    });
+  }
+
+  #finishVolume(rank: number): void {
+    this.#written[rank] = 1;
+    while (this.#written[this.#low] === 1) this.#check(this.#low++);
+  }
+
+  #check(rank: number): void {
+    const { plan, root } = this.#options;
+    const { troubles } = this.#brought;
+    const files = (this.#checks.get(rank) ?? []).filter((entry) => !troubles.has(entry));
+    this.#checks.delete(rank);
+    for (const batch of batches(plan, files)) {
+      this.#start(this.#pool.run(checkJob(plan, root, batch)), (result) => {
+        this.#note(result);
+        for (const { entry } of result.troubles) this.failedChecks.push(entry);
+      });
+    }
+  }
+
+  /** A volume that cannot be had: everything that needs it is lost. */
+  #lose(index: number, error: HoldfastError): void {
+    const { plan } = this.#options;
+    this.#brought.lost.push(error);
+    for (const extent of plan.content.ofVolume(index)) {
+      const entry = plan.content.entry(extent);
+      if (!this.#wanted(entry) || this.#brought.troubles.has(entry)) continue;
+      const problem = `is lost: ${error.message}`;
+      this.#brought.troubles.set(entry, { entry, kind: 'damage', problem, begun: !isWhole(plan, entry) });
+    }
+  }
+
+  #note({ troubles, notSet }: JobResult): void {
+    for (const trouble of troubles) this.#brought.troubles.set(trouble.entry, trouble);
+    for (const [entry, what] of notSet) this.#brought.notSet.set(entry, what);
+  }
+
+  #start(result: Promise<JobResult>, then: (result: JobResult) => void): void {
+    const running: Promise<void> = result
+      .then(then)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+}
+
+/**
+ * Which files to check, by the rank after which they are complete: those in parts, and those that rest on what an earlier run wrote.
+ * A file that one volume brings in one stretch was checked when it was written.
+ */
+function checksByRank(
+  plan: Plan,
+  due: readonly number[],
+  wanted: (entry: number) => boolean,
+): Map<number, number[]> {
+  const ranks = new Int32Array(plan.volumes.length).fill(THERE);
+  for (const [rank, index] of due.entries()) ranks[index] = rank;
+  const checks = new Map<number, number[]>();
+  const { entries } = plan.tree;
+  for (let entry = 0; entry < entries.length; entry++) {
+    if (entries.kind(entry) !== Kind.file || entries.size(entry) === 0 || !wanted(entry)) continue;
+    const rank = lastRank(plan, entry, ranks);
+    if (isWhole(plan, entry) && rank !== THERE) continue;
+    const files = checks.get(rank);
+    if (files === undefined) checks.set(rank, [entry]);
+    else files.push(entry);
+  }
+  return checks;
+}
+
+function lastRank({ content, tree }: Plan, entry: number, ranks: Int32Array): number {
+  const first = tree.entries.detail(entry);
+  const end = first + content.count(entry);
+  let last = THERE;
+  for (let extent = first; extent < end; extent++) {
+    last = Math.max(last, ranks[content.volume(extent)] as number);
+  }
+  return last;
+}
+
+/** Whether a file is made in one go by the worker that unpacks its volume. */
+export function isWhole({ content, tree }: Plan, entry: number): boolean {
+  return content.isWhole(entry, tree.entries.detail(entry), tree.entries.size(entry));
+}
+
+/** The volumes that a file needs. */
+function volumesOf({ content, tree }: Plan, entry: number): number[] {
+  const first = tree.entries.detail(entry);
+  const volumes = new Set<number>();
+  for (let extent = first; extent < first + content.count(entry); extent++)
+    volumes.add(content.volume(extent));
+  return [...volumes];
+}
+
+function* batches({ tree }: Plan, files: readonly number[]): Generator<number[]> {
+  let batch: number[] = [];
+  let bytes = 0;
+  for (const entry of files) {
+    batch.push(entry);
+    bytes += tree.entries.size(entry);
+    if (batch.length < CHECK_FILES && bytes < CHECK_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function onlyDamage(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError && error.code === 'damage') return error;
+  throw error;
+}

@@ -1,0 +1,153 @@
+/** What comes after the content: files that failed are removed, links are made, and folders get what belongs to them, the deepest first. */
+import { chmodSync, closeSync, constants, copyFileSync, linkSync, symlinkSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { systemCode } from '../errors.ts';
+import { show, toBytes, toFsPath } from '../format/bytes.ts';
+import type { ByteString } from '../model.ts';
+import { NotSet, setAttributes, setLinkAttributes } from '../target/attributes.ts';
+import { endsRestore, writeFailed } from '../target/failure.ts';
+import { clear, making, openFolder, reopenFile } from '../target/folder.ts';
+import { type FileTrouble, targetPath } from './jobs.ts';
+import type { Plan } from './plan.ts';
+import { FolderState } from './prepare.ts';
+import { Kind, ROOT } from './tree.ts';
+
+/** What finishing takes. */
+export interface FinishOptions {
+  plan: Plan;
+  /** The target's absolute path. */
+  root: ByteString;
+  owner: boolean;
+  /** Whether what stands in the way of links is replaced. */
+  replace: boolean;
+  /** Whether an earlier run may have left a part of anything. */
+  resumed: boolean;
+  /** For each folder, one of FolderState. */
+  folders: Uint8Array;
+  /** Mode of folders that are no entries and only lie on the way to one. */
+  impliedMode: number;
+  /** What failed so far, by entry; more is added. */
+  troubles: Map<number, FileTrouble>;
+  /** Entries of which not everything could be set; more is added. */
+  notSet: Map<number, number>;
+  /** The same of folders, by folder. */
+  foldersNotSet: Map<number, number>;
+  /** Further names that became files of their own, with the reason. */
+  copied: Map<number, string>;
+  /** Throws when the restore was told to end. */
+  stop: () => void;
+}
+
+const TURN = 500;
+
+/** Removes what is left of files that failed, makes links. Errors: those that end a restore. */
+export async function makeLinks(options: FinishOptions): Promise<void> {
+  const { plan, root, troubles } = options;
+  const { entries } = plan.tree;
+  for (let entry = 0; entry < entries.length; entry++) {
+    if (entry % TURN === 0) await turn(options);
+    const kind = entries.kind(entry);
+    if (kind === Kind.none || options.folders[entries.folder(entry)] === FolderState.impossible) continue;
+    const trouble = troubles.get(entry);
+    if (trouble === undefined ? kind === Kind.file : !(trouble.begun || options.resumed)) continue;
+    const path = targetPath(root, plan.tree.path(entry));
+    try {
+      if (trouble !== undefined) clear(toFsPath(path));
+      else if (kind === Kind.symlink) makeSymlink(options, entry, path);
+      else makeHardLink(options, entry, path);
+    } catch (error) {
+      if (endsRestore(error)) throw writeFailed(show(path), error);
+      if (systemCode(error) === undefined) throw error;
+      if (trouble !== undefined) continue;
+      const problem = `cannot be made (${systemCode(error)})`;
+      troubles.set(entry, { entry, kind: 'io', problem, begun: false });
+    }
+  }
+}
+
+/** Lets signals and timers have their turn. */
+async function turn({ stop }: FinishOptions): Promise<void> {
+  await setImmediate();
+  stop();
+}
+
+function makeSymlink({ plan, owner, replace, notSet }: FinishOptions, entry: number, at: ByteString): void {
+  const { entries } = plan.tree;
+  const path = toFsPath(at);
+  const target = toBytes(plan.tree.target(entries.detail(entry)));
+  making(path, replace, () => symlinkSync(target, path));
+  const failed = setLinkAttributes(path, entries.attributes(entry), owner);
+  if (failed !== 0) notSet.set(entry, failed);
+}
+
+function makeHardLink(options: FinishOptions, entry: number, at: ByteString): void {
+  const { plan, root, owner, replace, troubles, notSet } = options;
+  const { entries } = plan.tree;
+  const first = entries.detail(entry);
+  const trouble = troubles.get(first);
+  if (trouble !== undefined || entries.kind(first) !== Kind.file) {
+    const problem = `is another name of ${show(plan.tree.path(first))}, which did not come back`;
+    troubles.set(entry, { entry, kind: trouble?.kind ?? 'damage', problem, begun: false });
+    return;
+  }
+  const path = toFsPath(at);
+  const existing = toFsPath(targetPath(root, plan.tree.path(first)));
+  try {
+    making(path, replace, () => linkSync(existing, path));
+  } catch (error) {
+    const code = systemCode(error) ?? '';
+    if (!CANNOT_LINK.has(code)) throw error;
+    copyFileSync(existing, path, constants.COPYFILE_EXCL);
+    options.copied.set(entry, code);
+    const fd = reopenFile(path, 'read');
+    try {
+      const failed = setAttributes(fd, entries.attributes(entry), owner);
+      if (failed !== 0) notSet.set(entry, failed);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** The file system has no hard links, or not so many of one file. */
+const CANNOT_LINK: ReadonlySet<string> = new Set([
+  'EMLINK',
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EXDEV',
+]);
+
+/** Sets what belongs to all folders but the target itself. To be called when nothing more is made in them. */
+export async function finishFolders(options: FinishOptions): Promise<void> {
+  for (let folder = options.plan.tree.folders.length - 1; folder > ROOT; folder--) {
+    if (folder % TURN === 0) await turn(options);
+    finishFolder(options, folder);
+  }
+}
+
+/** Sets what belongs to one folder. */
+export function finishFolder(options: FinishOptions, folder: number): void {
+  const { plan, root, owner, foldersNotSet, impliedMode } = options;
+  const table = plan.tree.folders;
+  const state = options.folders[folder];
+  if (state === FolderState.impossible) return;
+  const path = toFsPath(targetPath(root, table.path(folder)));
+  try {
+    if (!table.isListed(folder)) {
+      if (state === FolderState.made) chmodSync(path, impliedMode);
+      return;
+    }
+    const fd = openFolder(path);
+    try {
+      const failed = setAttributes(fd, table.attributes(folder), owner);
+      if (failed !== 0) foldersNotSet.set(folder, failed);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    foldersNotSet.set(folder, NotSet.mode | NotSet.time | (owner ? NotSet.owner : 0));
+  }
+}

@@ -1,0 +1,204 @@
+/** What a worker is given to do, as plain data that can be posted, and what it answers; made from a plan. */
+import type { ByteString } from '../model.ts';
+import type { Attributes } from '../target/attributes.ts';
+import type { Plan } from './plan.ts';
+
+/** Files, one a row. */
+export interface FileList {
+  /** Index of each in the plan. */
+  entries: Uint32Array;
+  /** Paths in the target as byte strings, each followed by NUL. */
+  paths: ByteString;
+  /** SHA-256 of the contents in hex, 64 digits each. */
+  digests: string;
+  sizes: Float64Array;
+  modes: Uint16Array;
+  uids: Uint32Array;
+  gids: Uint32Array;
+  times: Float64Array;
+}
+
+/** Write what one volume brings. */
+export interface VolumeJob {
+  kind: 'volume';
+  /** Full name of the object. */
+  object: string;
+  plainSize: number;
+  /** Checked against the commit already. */
+  ciphertext: Uint8Array;
+  files: FileList;
+  /** For each file 1 if this volume brings all of it in one stretch: then the worker makes it; else it is there. */
+  whole: Uint8Array;
+  /** The stretches by position of their chunk: row of the file, and the fields of Stretch. */
+  stretches: {
+    file: Uint32Array;
+    position: Uint32Array;
+    offset: Uint32Array;
+    length: Uint32Array;
+    at: Float64Array;
+  };
+}
+
+/** Read files back, compare them with their digests, and set what belongs to them. */
+export interface CheckJob {
+  kind: 'check';
+  files: FileList;
+}
+
+export type Job = VolumeJob | CheckJob;
+
+/** A file that did not come back. */
+export interface FileTrouble {
+  /** Index in the plan. */
+  entry: number;
+  /** `damage` when what the store holds is wrong, `io` when the target refused it. */
+  kind: 'damage' | 'io';
+  /** The end of a sentence that began with the path. */
+  problem: string;
+  /** Whether a part of it was made, which must not pass for the whole. */
+  begun: boolean;
+}
+
+/** What came of a job. */
+export interface JobResult {
+  /** Files that are complete now. */
+  done: number;
+  troubles: FileTrouble[];
+  /** Files of which not everything could be set: index in the plan, and a sum of NotSet. */
+  notSet: [entry: number, what: number][];
+  /** What is wrong with the volume, as a message that names it. */
+  damage?: string;
+}
+
+/** Gathers the rows of a FileList. */
+class FileListBuilder {
+  readonly #plan: Plan;
+  readonly #root: ByteString;
+  readonly #rows = new Map<number, number>();
+  readonly #folders = new Map<number, ByteString>();
+
+  constructor(plan: Plan, root: ByteString) {
+    this.#plan = plan;
+    this.#root = root;
+  }
+
+  /** The row of an entry, a new one unless it has one. */
+  row(entry: number): number {
+    let row = this.#rows.get(entry);
+    if (row === undefined) {
+      row = this.#rows.size;
+      this.#rows.set(entry, row);
+    }
+    return row;
+  }
+
+  build(): FileList {
+    const { tree, content } = this.#plan;
+    const count = this.#rows.size;
+    const list: FileList = {
+      entries: Uint32Array.from(this.#rows.keys()),
+      paths: '',
+      digests: '',
+      sizes: new Float64Array(count),
+      modes: new Uint16Array(count),
+      uids: new Uint32Array(count),
+      gids: new Uint32Array(count),
+      times: new Float64Array(count),
+    };
+    const paths: ByteString[] = [];
+    const digests: string[] = [];
+    for (const [row, entry] of list.entries.entries()) {
+      const { mode, uid, gid, time } = tree.entries.attributes(entry);
+      list.sizes[row] = tree.entries.size(entry);
+      list.modes[row] = mode;
+      list.uids[row] = uid;
+      list.gids[row] = gid;
+      list.times[row] = time;
+      paths.push(`${this.#folder(tree.entries.folder(entry))}/${tree.entries.name(entry)}\0`);
+      digests.push(content.sha256(entry));
+    }
+    list.paths = paths.join('');
+    list.digests = digests.join('');
+    return list;
+  }
+
+  #folder(folder: number): ByteString {
+    let path = this.#folders.get(folder);
+    if (path === undefined) {
+      path = targetPath(this.#root, this.#plan.tree.folders.path(folder));
+      if (path === '/') path = '';
+      this.#folders.set(folder, path);
+    }
+    return path;
+  }
+}
+
+/** Where an absolute path of the source lies in the target, whose absolute path is `root`. */
+export function targetPath(root: ByteString, path: ByteString): ByteString {
+  if (path === '/') return root;
+  return root === '/' ? path : `${root}${path}`;
+}
+
+/** The job that writes what volume `index` brings to those files that `wanted` takes; undefined when that is nothing. */
+export function volumeJob(
+  plan: Plan,
+  root: ByteString,
+  index: number,
+  ciphertext: Uint8Array,
+  wanted: (entry: number) => boolean,
+): VolumeJob {
+  const { content, tree, volumes } = plan;
+  const all = content.ofVolume(index).filter((extent) => wanted(content.entry(extent)));
+  const files = new FileListBuilder(plan, root);
+  const stretches = {
+    file: new Uint32Array(all.length),
+    position: new Uint32Array(all.length),
+    offset: new Uint32Array(all.length),
+    length: new Uint32Array(all.length),
+    at: new Float64Array(all.length),
+  };
+  for (const [i, extent] of all.entries()) {
+    const stretch = content.stretch(extent);
+    stretches.file[i] = files.row(stretch.entry);
+    stretches.position[i] = stretch.position;
+    stretches.offset[i] = stretch.offset;
+    stretches.length[i] = stretch.length;
+    stretches.at[i] = stretch.at;
+  }
+  const list = files.build();
+  const whole = Uint8Array.from(list.entries, (entry) =>
+    content.isWhole(entry, tree.entries.detail(entry), tree.entries.size(entry)) ? 1 : 0,
+  );
+  const { name, object } = volumes.get(index);
+  return {
+    kind: 'volume',
+    object: name,
+    plainSize: object.plainSize,
+    ciphertext,
+    files: list,
+    whole,
+    stretches,
+  };
+}
+
+/** The job that checks some files. */
+export function checkJob(plan: Plan, root: ByteString, entries: readonly number[]): CheckJob {
+  const files = new FileListBuilder(plan, root);
+  for (const entry of entries) files.row(entry);
+  return { kind: 'check', files: files.build() };
+}
+
+/** The attributes in a row. */
+export function attributesOf(files: FileList, row: number): Attributes {
+  return {
+    mode: files.modes[row] as number,
+    uid: files.uids[row] as number,
+    gid: files.gids[row] as number,
+    time: files.times[row] as number,
+  };
+}
+
+/** The digest in a row. */
+export function digestOf(files: FileList, row: number): string {
+  return files.digests.slice(row * 64, row * 64 + 64);
+}

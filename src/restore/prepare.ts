@@ -1,0 +1,142 @@
+/** Makes everything that content goes into: folders, and the files that come in parts, empty and of their full size. */
+import { closeSync, ftruncateSync, lstatSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { systemCode } from '../errors.ts';
+import { show, toFsPath } from '../format/bytes.ts';
+import type { ByteString } from '../model.ts';
+import { setAttributes } from '../target/attributes.ts';
+import { endsRestore, writeFailed } from '../target/failure.ts';
+import { createFile, makeFolder, openForWork } from '../target/folder.ts';
+import { isWhole } from './bring.ts';
+import { type FileTrouble, targetPath } from './jobs.ts';
+import type { Plan } from './plan.ts';
+import { Kind, ROOT } from './tree.ts';
+
+/** What preparing takes. */
+export interface PrepareOptions {
+  plan: Plan;
+  /** The target's absolute path. */
+  root: ByteString;
+  owner: boolean;
+  /** Whether what stands in the way is replaced. */
+  replace: boolean;
+  /** Whether an earlier run has made all files that come in parts: those that are there may hold content by now. */
+  prepared: boolean;
+  /** Throws when the restore was told to end. */
+  stop: () => void;
+}
+
+/** What came of it. */
+export interface Prepared {
+  /** For each folder, one of FolderState. */
+  folders: Uint8Array;
+  /** Entries that cannot be made, by index. */
+  troubles: Map<number, FileTrouble>;
+  /** Empty files of which not everything could be set, with a sum of NotSet. */
+  notSet: Map<number, number>;
+}
+
+export const FolderState = { there: 0, made: 1, impossible: 2 } as const;
+
+/** How many entries are worked on between two looks at signals and timers. */
+const TURN = 500;
+
+/** Makes folders and files. Errors: those that end a restore (`no-space`, `io`). */
+export async function prepareTarget(options: PrepareOptions): Promise<Prepared> {
+  const { plan } = options;
+  const prepared: Prepared = {
+    folders: new Uint8Array(plan.tree.folders.length),
+    troubles: new Map(),
+    notSet: new Map(),
+  };
+  await makeFolders(options, prepared);
+  const { entries } = plan.tree;
+  for (let entry = 0; entry < entries.length; entry++) {
+    if (entry % TURN === 0) await turn(options);
+    if (entries.kind(entry) === Kind.none) continue;
+    if (prepared.folders[entries.folder(entry)] === FolderState.impossible) {
+      const problem = 'cannot be made, since its folder cannot';
+      prepared.troubles.set(entry, { entry, kind: 'io', problem, begun: false });
+    } else if (entries.kind(entry) === Kind.file) {
+      prepareFile(options, prepared, entry);
+    }
+  }
+  return prepared;
+}
+
+async function makeFolders(options: PrepareOptions, { folders }: Prepared): Promise<void> {
+  const { plan, root, replace } = options;
+  const table = plan.tree.folders;
+  for (let folder = ROOT + 1; folder < table.length; folder++) {
+    if (folder % TURN === 0) await turn(options);
+    if (folders[table.parent(folder)] === FolderState.impossible) {
+      folders[folder] = FolderState.impossible;
+      continue;
+    }
+    const path = targetPath(root, table.path(folder));
+    try {
+      const made = makeFolder(toFsPath(path), replace);
+      folders[folder] = made ? FolderState.made : FolderState.there;
+      if (!made && table.isListed(folder)) openForWork(toFsPath(path));
+    } catch (error) {
+      refuse(path, error);
+      folders[folder] = FolderState.impossible;
+    }
+  }
+}
+
+/** Lets signals and timers have their turn. */
+async function turn({ stop }: PrepareOptions): Promise<void> {
+  await setImmediate();
+  stop();
+}
+
+function prepareFile(options: PrepareOptions, { troubles, notSet }: Prepared, entry: number): void {
+  const { plan, root, owner, replace, prepared } = options;
+  const size = plan.tree.entries.size(entry);
+  if (size > 0 && isWhole(plan, entry)) return;
+  const path = targetPath(root, plan.tree.path(entry));
+  try {
+    if (size > 0) {
+      if (!(prepared && isThere(path, size))) makeSized(path, size, replace);
+    } else {
+      const fd = createFile(toFsPath(path), replace);
+      try {
+        const failed = setAttributes(fd, plan.tree.entries.attributes(entry), owner);
+        if (failed !== 0) notSet.set(entry, failed);
+      } finally {
+        closeSync(fd);
+      }
+    }
+  } catch (error) {
+    troubles.set(entry, {
+      entry,
+      kind: 'io',
+      problem: `cannot be made (${refuse(path, error)})`,
+      begun: false,
+    });
+  }
+}
+
+/** Makes a file of that size without content: a hole, which takes no room. */
+export function makeSized(path: ByteString, size: number, replace: boolean): void {
+  const fd = createFile(toFsPath(path), replace);
+  try {
+    ftruncateSync(fd, size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isThere(path: ByteString, size: number): boolean {
+  const status = lstatSync(toFsPath(path), { throwIfNoEntry: false });
+  return status?.isFile() === true && status.size === size;
+}
+
+/** The code of a failure that concerns one entry; throws for those that end the restore. */
+function refuse(path: ByteString, error: unknown): string {
+  if (endsRestore(error)) throw writeFailed(show(path), error);
+  const code = systemCode(error);
+  if (code === undefined) throw error;
+  return code;
+}

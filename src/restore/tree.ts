@@ -1,0 +1,234 @@
+/** The entries of a restore as compact tables: folders, and what is in them. Knows nothing of content or of the disk. */
+import { joinPath } from '../format/order.ts';
+import type { ByteString, Metadata } from '../model.ts';
+import type { Attributes } from '../target/attributes.ts';
+import { toSeconds } from '../target/times.ts';
+import { Column, NamePool } from './columns.ts';
+
+/** Index of the folder that everything is in: the target itself. */
+export const ROOT = 0;
+
+/** Mode, owner and time of entries, one row each. */
+class AttributeTable {
+  readonly #mode = new Column(Uint16Array);
+  readonly #uid = new Column(Uint32Array);
+  readonly #gid = new Column(Uint32Array);
+  readonly #time = new Column(Float64Array);
+
+  push(metadata: Metadata | undefined): void {
+    this.#mode.push(metadata?.mode ?? 0);
+    this.#uid.push(metadata?.uid ?? 0);
+    this.#gid.push(metadata?.gid ?? 0);
+    this.#time.push(metadata === undefined ? 0 : toSeconds(metadata.mtimeNs));
+  }
+
+  set(row: number, metadata: Metadata): void {
+    this.#mode.set(row, metadata.mode);
+    this.#uid.set(row, metadata.uid);
+    this.#gid.set(row, metadata.gid);
+    this.#time.set(row, toSeconds(metadata.mtimeNs));
+  }
+
+  get(row: number): Attributes {
+    return {
+      mode: this.#mode.get(row),
+      uid: this.#uid.get(row),
+      gid: this.#gid.get(row),
+      time: this.#time.get(row),
+    };
+  }
+}
+
+/** Names below folders: a row is the folder's index and the name. */
+class NameTable {
+  readonly #pool: NamePool;
+  readonly #folder = new Column(Uint32Array);
+  readonly #offset = new Column(Uint32Array);
+  readonly #length = new Column(Uint8Array);
+
+  constructor(pool: NamePool) {
+    this.#pool = pool;
+  }
+
+  get length(): number {
+    return this.#folder.length;
+  }
+
+  push(folder: number, name: ByteString): number {
+    this.#offset.push(this.#pool.add(name));
+    this.#length.push(name.length);
+    return this.#folder.push(folder);
+  }
+
+  folder(row: number): number {
+    return this.#folder.get(row);
+  }
+
+  name(row: number): ByteString {
+    return this.#pool.get(this.#offset.get(row), this.#length.get(row));
+  }
+}
+
+/** What a folder is to the point. */
+const IMPLIED = 0;
+const LISTED = 1;
+
+/** Folders: the parent of each has a smaller index. Some are entries of the point, others only lie on the way to one. */
+export class FolderTable {
+  readonly #names: NameTable;
+  readonly #attributes = new AttributeTable();
+  readonly #state = new Column(Uint8Array);
+  #known: Map<string, number> | undefined = new Map();
+
+  constructor(pool: NamePool) {
+    this.#names = new NameTable(pool);
+    this.#names.push(ROOT, '');
+    this.#attributes.push(undefined);
+    this.#state.push(IMPLIED);
+  }
+
+  get length(): number {
+    return this.#names.length;
+  }
+
+  /** The folder of that name in `parent`; undefined where there is none yet. */
+  find(parent: number, name: ByteString): number | undefined {
+    return this.#known?.get(`${parent}/${name}`);
+  }
+
+  add(parent: number, name: ByteString): number {
+    const index = this.#names.push(parent, name);
+    this.#attributes.push(undefined);
+    this.#state.push(IMPLIED);
+    this.#known?.set(`${parent}/${name}`, index);
+    return index;
+  }
+
+  /** Makes a folder an entry of the point; false where it is one already. */
+  list(folder: number, metadata: Metadata): boolean {
+    if (this.isListed(folder)) return false;
+    this.#state.set(folder, LISTED);
+    this.#attributes.set(folder, metadata);
+    return true;
+  }
+
+  isListed(folder: number): boolean {
+    return this.#state.get(folder) === LISTED;
+  }
+
+  attributes(folder: number): Attributes {
+    return this.#attributes.get(folder);
+  }
+
+  parent(folder: number): number {
+    return this.#names.folder(folder);
+  }
+
+  /** Absolute path in the source. */
+  path(folder: number): ByteString {
+    if (folder === ROOT) return '/';
+    return joinPath(this.path(this.parent(folder)), this.#names.name(folder));
+  }
+
+  /** Gives back what only find() needs. */
+  seal(): void {
+    this.#known = undefined;
+  }
+}
+
+/** What becomes of an entry that is no folder. */
+export const Kind = {
+  /** Left out: its problem is recorded elsewhere. */
+  none: 0,
+  /** A file whose content comes from volumes, or is empty. */
+  file: 1,
+  symlink: 2,
+  /** A further name of the file whose index is in `detail`. */
+  link: 3,
+} as const;
+export type Kind = (typeof Kind)[keyof typeof Kind];
+
+/** All entries that are no folders, in the order of the manifest. */
+export class EntryTable {
+  readonly #names: NameTable;
+  readonly #attributes = new AttributeTable();
+  readonly #kind = new Column(Uint8Array);
+  readonly #size = new Column(Float64Array);
+  readonly #detail = new Column(Uint32Array);
+
+  constructor(pool: NamePool) {
+    this.#names = new NameTable(pool);
+  }
+
+  get length(): number {
+    return this.#names.length;
+  }
+
+  /** `detail` is the index of the first name for a link, of the target for a symlink, of the first extent for a file. */
+  add(
+    folder: number,
+    name: ByteString,
+    kind: Kind,
+    metadata: Metadata,
+    size: number,
+    detail: number,
+  ): number {
+    this.#attributes.push(metadata);
+    this.#kind.push(kind);
+    this.#size.push(size);
+    this.#detail.push(detail);
+    return this.#names.push(folder, name);
+  }
+
+  kind(entry: number): Kind {
+    return this.#kind.get(entry) as Kind;
+  }
+
+  drop(entry: number): void {
+    this.#kind.set(entry, Kind.none);
+  }
+
+  size(entry: number): number {
+    return this.#size.get(entry);
+  }
+
+  detail(entry: number): number {
+    return this.#detail.get(entry);
+  }
+
+  folder(entry: number): number {
+    return this.#names.folder(entry);
+  }
+
+  name(entry: number): ByteString {
+    return this.#names.name(entry);
+  }
+
+  attributes(entry: number): Attributes {
+    return this.#attributes.get(entry);
+  }
+}
+
+/** Everything that is to come into being, content aside. */
+export class Tree {
+  readonly #pool = new NamePool();
+  readonly folders = new FolderTable(this.#pool);
+  readonly entries = new EntryTable(this.#pool);
+  readonly #targetOffset = new Column(Uint32Array);
+  readonly #targetLength = new Column(Uint32Array);
+
+  /** Keeps where a symlink points to; returns its index, the link's `detail`. */
+  addTarget(target: ByteString): number {
+    this.#targetOffset.push(this.#pool.add(target));
+    return this.#targetLength.push(target.length);
+  }
+
+  target(index: number): ByteString {
+    return this.#pool.get(this.#targetOffset.get(index), this.#targetLength.get(index));
+  }
+
+  /** Absolute path, in the source, of an entry that is no folder. */
+  path(entry: number): ByteString {
+    return joinPath(this.folders.path(this.entries.folder(entry)), this.entries.name(entry));
+  }
+}

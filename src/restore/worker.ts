@@ -1,0 +1,65 @@
+/** A worker of a restore: writes volumes and checks files, one job after the other. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { parseSecretKey, type SecretKey } from '../crypto/open.ts';
+import { type PostedError, packError } from '../worker/start.ts';
+import { checkFiles } from './check-files.ts';
+import type { Job, JobResult } from './jobs.ts';
+import { type WriteOptions, writeVolume } from './write-volume.ts';
+
+/** What the worker is started with. */
+export interface WorkerData {
+  secret: SecretKey;
+  owner: boolean;
+  replace: boolean;
+}
+
+/** What it posts. */
+export type FromWorker =
+  | { kind: 'progress'; files: number; bytes: number }
+  | { kind: 'done'; result: JobResult }
+  | { kind: 'failed'; error: PostedError };
+
+/** Progress is posted in steps of about this many bytes, or files. */
+const STEP_BYTES = 4 * 1024 * 1024;
+const STEP_FILES = 200;
+
+const port = parentPort;
+if (port === null) throw new Error('worker is started as a worker only');
+const data = workerData as WorkerData;
+const key = parseSecretKey(data.secret);
+
+let files = 0;
+let bytes = 0;
+const options: WriteOptions = {
+  owner: data.owner,
+  replace: data.replace,
+  onProgress: (moreFiles, moreBytes) => {
+    files += moreFiles;
+    bytes += moreBytes;
+    if (bytes >= STEP_BYTES || files >= STEP_FILES) report();
+  },
+};
+
+function report(): void {
+  post({ kind: 'progress', files, bytes });
+  files = 0;
+  bytes = 0;
+}
+
+async function perform(job: Job): Promise<JobResult> {
+  return job.kind === 'volume' ? writeVolume(job, await key, options) : checkFiles(job, options);
+}
+
+function post(message: FromWorker): void {
+  port?.postMessage(message);
+}
+
+port.on('message', (job: Job) => {
+  perform(job).then(
+    (result) => {
+      report();
+      post({ kind: 'done', result });
+    },
+    (error) => post({ kind: 'failed', error: packError(error) }),
+  );
+});

@@ -1,0 +1,140 @@
+/** Checks content with a secret key: opens every object of the sets, checks every chunk and every new version of a file. */
+import type { StoredCommit } from '../chain/commits.ts';
+import type { Point } from '../chain/points.ts';
+import type { ParsedSecretKey } from '../crypto/open.ts';
+import { show } from '../format/bytes.ts';
+import type { StrategyNames } from '../format/names.ts';
+import { inOrder } from '../in-order.ts';
+import { fetchObject } from '../store/fetch-object.ts';
+import type { Store } from '../store/store.ts';
+import { unpackVolume } from '../volume/unpack.ts';
+import { ChunkTable } from './chunk-table.ts';
+import { NewFiles } from './files.ts';
+import type { Findings } from './findings.ts';
+import { checkManifest, pathsOfNewFiles } from './manifest.ts';
+import type { Patience } from './objects.ts';
+import { Scratch } from './scratch.ts';
+
+/** What checking content takes. */
+export interface ContentRequest {
+  store: Store;
+  names: StrategyNames;
+  /** Must be a recipient's of all sets. */
+  key: ParsedSecretKey;
+  findings: Findings;
+  patience: Patience;
+  /** Folder for what large files need while they are checked. */
+  scratch: string;
+  onObject(bytes: number): void;
+}
+
+/** Volumes fetched at once: the next one is on its way while one is unpacked. */
+const FETCHES = 2;
+
+/**
+ * Checks the sets of some points, in order of seq, which must be whole chains as far as they are there: every object, every
+ * chunk, and every version of a file once, at the point where it is new. Of a point whose line of parents is broken,
+ * files are left out. Goes on after damage. Returns how many versions of files were looked at. Errors: those of a store
+ * that is away; `no-space` and `io` of the scratch.
+ */
+export async function checkContent(points: readonly Point[], request: ContentRequest): Promise<number> {
+  const scratch = new Scratch(request.scratch);
+  const tables = new ChunkTables(points);
+  let files = 0;
+  try {
+    for (const point of points) {
+      files += await checkPoint(point, tables.of(point), scratch, request);
+      scratch.clear();
+    }
+  } finally {
+    scratch.close();
+  }
+  return files;
+}
+
+async function checkPoint(
+  point: Point,
+  chunks: ChunkTable,
+  scratch: Scratch,
+  request: ContentRequest,
+): Promise<number> {
+  const { findings } = request;
+  const files = new NewFiles(point, chunks, scratch);
+  await checkManifest(point, request, (item) => files.add(item));
+  files.begin();
+  await checkVolumes(point, files, chunks, request);
+  if (files.bad.length > 0) {
+    const paths = await pathsOfNewFiles(point, request, new Set(files.bad.map(({ file }) => file)));
+    for (const { file, problem } of files.bad) {
+      const path = paths.get(file);
+      const name = path === undefined ? `a file (number ${file + 1} of the new ones)` : show(path);
+      const what = `${name} in point ${point.seq} ${problem}, there and in later points that hold the same version`;
+      findings.add({ object: point.commit.name, problem: what, ...(path === undefined ? {} : { path }) }, [
+        point,
+      ]);
+    }
+  }
+  return files.count;
+}
+
+/** Unpacks the volumes of a point's own set, and those of older ones that its new files need. */
+async function checkVolumes(
+  point: Point,
+  files: NewFiles,
+  chunks: ChunkTable,
+  { store, key, findings, patience, onObject }: ContentRequest,
+): Promise<void> {
+  const order = files.volumes.inOrder().map((index) => ({ index, ...files.volumes.get(index) }));
+  const fetch = ({ name, object }: (typeof order)[number]) =>
+    // What was found damaged before is not fetched again.
+    findings.has(name)
+      ? Promise.resolve(undefined)
+      : fetchObject(store, name, object).catch((error: unknown) => ({ error }));
+  for await (const [{ index, seq, volume, name, object }, got] of inOrder(order, FETCHES, fetch)) {
+    const isOwn = seq === point.seq;
+    const set = isOwn ? point.commit : point.find(seq);
+    files.beginVolume(index);
+    let good = false;
+    try {
+      if (got !== undefined) {
+        if ('error' in got) throw got.error;
+        const onChunk = (position: number, digest: string, bytes: Uint8Array) => {
+          if (isOwn) chunks.add(seq, volume, position, digest, bytes.length);
+          files.chunk(position, digest, bytes);
+        };
+        const wanted = isOwn ? undefined : (position: number) => files.needs(position);
+        await unpackVolume(got, key, { object: name, plainSize: object.plainSize }, onChunk, wanted);
+        good = true;
+        patience.succeeded();
+      }
+    } catch (error) {
+      const problem = patience.judge(error);
+      if (set !== undefined) findings.addObject(set, object, problem);
+    }
+    files.endVolume(good);
+    if (isOwn) onObject(object.size);
+  }
+}
+
+/** The chunks of each chain, for as long as points of that chain are to come. */
+class ChunkTables {
+  readonly #tables = new Map<StoredCommit, ChunkTable>();
+  readonly #last = new Map<StoredCommit, Point>();
+
+  constructor(points: readonly Point[]) {
+    for (const point of points) this.#last.set(fullOf(point), point);
+  }
+
+  of(point: Point): ChunkTable {
+    const full = fullOf(point);
+    const table = this.#tables.get(full) ?? new ChunkTable();
+    this.#tables.set(full, table);
+    if (this.#last.get(full) === point) this.#tables.delete(full);
+    return table;
+  }
+}
+
+/** The full of a point's chain; where the line of parents is broken, its own set. */
+function fullOf(point: Point): StoredCommit {
+  return (point.problem === undefined ? point.at(0) : undefined) ?? point.commit;
+}

@@ -1,0 +1,159 @@
+import { hash } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { BlockWindow } from '../../src/index/block-window.ts';
+import { BLOCK_RECORD, SegmentLog } from '../../src/index/segment-log.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
+
+/** Blocks of a segment here. */
+const BLOCKS = 512;
+const LENGTH = 1000;
+const ZERO = hash('sha256', 'zero', 'binary').slice(0, 16);
+
+/** Digest of the n-th block of the old version: its number, so that millions are made quickly. */
+function digestOf(n: number): string {
+  const bytes = Buffer.alloc(16, 7);
+  bytes.writeUInt32LE(Math.imul(n + 1, 0x9e3779b1) >>> 0, 0);
+  bytes.writeUInt32LE(n >>> 0, 4);
+  return bytes.toString('latin1');
+}
+
+/** A log with one old version of `segments` segments; where `digest` says so, a block has another digest than its own. */
+async function oldVersion(
+  segments: number,
+  digest: (n: number) => string = digestOf,
+): Promise<{ log: SegmentLog; numbers: Uint32Array }> {
+  const base = join(await temporaryFolder(), 'chain');
+  const log = new SegmentLog(base, { segments: 0, extents: 0, blocks: 0 });
+  const numbers = new Uint32Array(segments);
+  for (let s = 0; s < segments; s++) {
+    const list = Buffer.alloc(BLOCKS * BLOCK_RECORD);
+    for (let i = 0; i < BLOCKS; i++) {
+      list.write(digest(s * BLOCKS + i), i * BLOCK_RECORD, 16, 'latin1');
+      list.writeUInt16LE(LENGTH, i * BLOCK_RECORD + 16);
+    }
+    const chunk = { seq: 1, volume: 1, position: s, offset: 0, length: BLOCKS * LENGTH };
+    numbers[s] = log.addChunk(hash('sha256', `${base} ${s}`), chunk, list);
+  }
+  return { log, numbers };
+}
+
+function place(n: number): { segment: number; offset: number; length: number } {
+  return { segment: Math.floor(n / BLOCKS), offset: (n % BLOCKS) * LENGTH, length: LENGTH };
+}
+
+describe('the window over the blocks of an old version', () => {
+  test('finds each block where it lies, in order and out of order', async () => {
+    const { log, numbers } = await oldVersion(20);
+    const window = new BlockWindow(log, numbers);
+    for (let n = 0; n < 20 * BLOCKS; n++) {
+      const found = window.find(digestOf(n), LENGTH);
+      if (found?.segment !== place(n).segment || found.offset !== place(n).offset)
+        expect(found).toEqual(place(n));
+    }
+    for (const n of [7000, 12, 9999, 0, 5000]) expect(window.find(digestOf(n), LENGTH)).toEqual(place(n));
+    log.close();
+  });
+
+  test('finds nothing that was not there, and nothing of another length', async () => {
+    const { log, numbers } = await oldVersion(4);
+    const window = new BlockWindow(log, numbers);
+    expect(window.find(digestOf(4 * BLOCKS), LENGTH)).toBeUndefined();
+    expect(window.find(digestOf(5), LENGTH - 1)).toBeUndefined();
+    expect(window.find(digestOf(5), LENGTH)).toEqual(place(5));
+    log.close();
+  });
+
+  test('passes over segments that are to be avoided, and those without blocks', async () => {
+    const { log, numbers } = await oldVersion(3);
+    const none = log.addChunk(hash('sha256', 'none'), {
+      seq: 1,
+      volume: 1,
+      position: 9,
+      offset: 0,
+      length: 5,
+    });
+    log.avoid(Uint8Array.of(0b010));
+    const window = new BlockWindow(log, Uint32Array.of(none, ...numbers));
+    expect(window.find(digestOf(BLOCKS), LENGTH)).toBeUndefined();
+    expect(window.find(digestOf(BLOCKS - 1), LENGTH)).toEqual(place(BLOCKS - 1));
+    expect(window.find(digestOf(2 * BLOCKS), LENGTH)).toEqual(place(2 * BLOCKS));
+    log.close();
+  });
+});
+
+describe('the window over an old version that is larger than it', () => {
+  const SEGMENTS = 4500;
+
+  test('follows the matches from end to end', async () => {
+    const { log, numbers } = await oldVersion(SEGMENTS);
+    const window = new BlockWindow(log, numbers);
+    let missed = 0;
+    // Every 50th block has changed.
+    for (let n = 0; n < SEGMENTS * BLOCKS; n++) {
+      if (n % 50 === 7) {
+        if (window.find(digestOf(-2 - n), LENGTH) !== undefined) missed++;
+      } else if (window.find(digestOf(n), LENGTH)?.offset !== place(n).offset) missed++;
+    }
+    expect(missed).toBe(0);
+    log.close();
+  });
+
+  test('follows over stretches that are whole segments as before', async () => {
+    const { log, numbers } = await oldVersion(SEGMENTS);
+    const window = new BlockWindow(log, numbers);
+    let missed = 0;
+    for (let s = 0; s < SEGMENTS; s++) {
+      if (s % 1700 !== 900) {
+        window.continueAfter(numbers[s] as number);
+        continue;
+      }
+      for (let n = s * BLOCKS + 1; n < (s + 1) * BLOCKS; n++) {
+        if (window.find(digestOf(n), LENGTH)?.offset !== place(n).offset) missed++;
+      }
+    }
+    expect(missed).toBe(0);
+    log.close();
+  });
+
+  test('stays where the changes are though one block turns up everywhere, such as one of zeros', async () => {
+    const isZero = (n: number) => n % 40 === 11;
+    const { log, numbers } = await oldVersion(SEGMENTS, (n) => (isZero(n) ? ZERO : digestOf(n)));
+    const window = new BlockWindow(log, numbers);
+    let missed = 0;
+    for (let n = 0; n < SEGMENTS * BLOCKS; n++) {
+      // The block before each that is all zeros has changed: no run of matches leads to it.
+      if (n % 40 === 10) window.find(digestOf(-2 - n), LENGTH);
+      else if (isZero(n)) {
+        if (window.find(ZERO, LENGTH) === undefined) missed++;
+      } else if (window.find(digestOf(n), LENGTH)?.segment !== place(n).segment) missed++;
+    }
+    expect(missed / (SEGMENTS * BLOCKS)).toBeLessThan(0.001);
+    log.close();
+  });
+
+  test('stays where the changes are though one segment turns up everywhere, such as a hole', async () => {
+    const { log, numbers: unique } = await oldVersion(SEGMENTS);
+    const list = Buffer.alloc(BLOCK_RECORD);
+    list.writeUInt16LE(LENGTH, 16);
+    const hole = log.addHole(hash('sha256', 'hole'), LENGTH, list);
+    const isHole = (s: number) => s % 10 === 3;
+    const numbers = unique.map((number, s) => (isHole(s) ? hole : number));
+    const window = new BlockWindow(log, numbers);
+    let missed = 0;
+    let asked = 0;
+    for (let s = 0; s < SEGMENTS; s++) {
+      if (isHole(s)) window.continueAfter(hole);
+      else if (s % 7 !== 0) window.continueAfter(numbers[s] as number);
+      else {
+        // One block of the segment has changed.
+        for (let n = s * BLOCKS + 1; n < (s + 1) * BLOCKS; n++) {
+          asked++;
+          if (window.find(digestOf(n), LENGTH)?.segment !== s) missed++;
+        }
+      }
+    }
+    expect(missed / asked).toBeLessThan(0.001);
+    log.close();
+  });
+});

@@ -1,0 +1,240 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import type { Entry } from '../../src/model.ts';
+import type { Forecast } from '../../src/restore.ts';
+import { file, folder, gone } from '../helpers/quick-store.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
+import {
+  at,
+  fileOf,
+  hole,
+  makeRestoreKeys,
+  memoryRig,
+  type RestoreKeys,
+  restoreNewest,
+  symlink,
+} from './rig.ts';
+
+let keys: RestoreKeys;
+
+beforeAll(async () => {
+  keys = await makeRestoreKeys();
+});
+
+const SMALL = Buffer.from('a small file');
+const PACK = Buffer.from('0123456789abcdefghij');
+const BIG = [Buffer.alloc(700_000, 'one'), Buffer.alloc(300_000, 'two'), Buffer.alloc(500_000, 'three')];
+
+async function target(): Promise<string> {
+  return join(await temporaryFolder(), 'back');
+}
+
+test('everything comes back: content, mode, owner, time, links', async () => {
+  const { quick } = memoryRig(keys);
+  const sparse = Buffer.concat([
+    BIG[0] as Buffer,
+    Buffer.alloc(5_000_000),
+    PACK.subarray(3, 9),
+    Buffer.alloc(4096),
+  ]);
+  const entries: Entry[] = [
+    folder('/srv', 1, { mode: 0o711, uid: 5, gid: 6, mtimeNs: 1_000_000_000_000_000_000n }),
+    fileOf('/srv/small', SMALL, [at(1, 0, SMALL.length)], { mode: 0o4755, uid: 1234, gid: 4321 }),
+    fileOf('/srv/part', PACK.subarray(5, 15), [at(1, 1, 10, 5)], { mode: 0o600, mtimeNs: -1_500_000_000n }),
+    fileOf('/srv/big', Buffer.concat(BIG), [at(1, 2, 700_000), at(2, 0, 300_000), at(2, 1, 500_000)], {
+      mode: 0o640,
+      uid: 99,
+      gid: 98,
+    }),
+    fileOf('/srv/sparse', sparse, [at(1, 2, 700_000), hole(5_000_000), at(1, 1, 6, 3), hole(4096)]),
+    fileOf('/srv/hole', Buffer.alloc(1_000_000), [hole(1_000_000)]),
+    file('/srv/empty', 1, [], { mode: 0o444, mtimeNs: 5_000_000_000n }),
+    symlink('/srv/link', '../etc/pass wd', { uid: 7, gid: 8, mtimeNs: 77_000_000_000n }),
+    symlink('/srv/dangling', '/nowhere/at/all'),
+    folder('/srv/closed', 1, { mode: 0o500 }),
+    fileOf('/srv/closed/in', SMALL, [at(1, 0, SMALL.length)]),
+    fileOf('/srv/one', SMALL, [at(1, 0, SMALL.length)], { link: 'x' }),
+    fileOf('/srv/other', SMALL, [at(1, 0, SMALL.length)], { link: 'x' }),
+    fileOf('/srv/latin\xe9', SMALL, [at(1, 0, SMALL.length)]),
+  ];
+  await quick.add({ seq: 1, volumes: [[SMALL, PACK, BIG[0] as Buffer], BIG.slice(1)], entries });
+  const root = await target();
+  const result = await restoreNewest(quick, keys, { target: root });
+
+  expect(result).toMatchObject({ restored: entries.length, damaged: [], incomplete: [], lost: [] });
+  expect(readFileSync(join(root, 'srv/big')).equals(Buffer.concat(BIG))).toBe(true);
+  expect(readFileSync(join(root, 'srv/sparse')).equals(sparse)).toBe(true);
+  expect(lstatSync(join(root, 'srv/sparse')).blocks * 512).toBeLessThan(1_000_000);
+  expect(readFileSync(join(root, 'srv/hole')).equals(Buffer.alloc(1_000_000))).toBe(true);
+  expect(readFileSync(join(root, 'srv/part'), 'utf8')).toBe('56789abcde');
+  expect(readFileSync(Buffer.from(`${root}/srv/latin\xe9`, 'latin1')).equals(SMALL)).toBe(true);
+  expect(readlinkSync(join(root, 'srv/link'))).toBe('../etc/pass wd');
+  expect(readlinkSync(join(root, 'srv/dangling'))).toBe('/nowhere/at/all');
+  expect(lstatSync(join(root, 'srv/one')).ino).toBe(lstatSync(join(root, 'srv/other')).ino);
+  expect(lstatSync(join(root, 'srv/one')).nlink).toBe(2);
+  for (const entry of entries) {
+    const status = lstatSync(Buffer.from(`${root}${entry.path}`, 'latin1'), { bigint: true });
+    if (entry.type !== 'symlink') expect(Number(status.mode) & 0o7777).toBe(entry.mode);
+    expect([Number(status.uid), Number(status.gid)]).toEqual([entry.uid, entry.gid]);
+    const off = status.mtimeNs - entry.mtimeNs;
+    expect(off < 1000n && off > -1000n, `${entry.path} ${off}`).toBe(true);
+  }
+  expect(readdirSync(root)).toEqual(['srv']);
+});
+
+test('a folder that is no entry, and the target, get the usual mode', async () => {
+  const { quick } = memoryRig(keys);
+  await quick.add({ seq: 1, entries: [file('/srv/www/empty', 1)] });
+  const root = await target();
+  await restoreNewest(quick, keys, { target: root, impliedMode: 0o750 });
+  for (const path of ['', 'srv', 'srv/www']) expect(lstatSync(join(root, path)).mode & 0o7777).toBe(0o750);
+});
+
+test('the root of a file system comes back as the target itself', async () => {
+  const { quick } = memoryRig(keys);
+  const entries = [folder('/', 1, { mode: 0o751, mtimeNs: 3_000_000_000n }), file('/empty', 1)];
+  await quick.add({ seq: 1, entries });
+  const root = await target();
+  await restoreNewest(quick, keys, { target: root });
+  const status = lstatSync(root);
+  expect([status.mode & 0o7777, status.mtimeMs, readdirSync(root)]).toEqual([0o751, 3000, ['empty']]);
+});
+
+test('only volumes that are needed are fetched, each once, and the forecast said so', async () => {
+  const { quick, memory } = memoryRig(keys);
+  const one = await quick.add({
+    seq: 1,
+    volumes: [[SMALL], [PACK], BIG],
+    entries: [
+      fileOf('/srv/a', SMALL, [at(1, 0, SMALL.length)]),
+      fileOf('/srv/b', PACK, [at(2, 0, PACK.length)]),
+      fileOf('/srv/c', BIG[1] as Buffer, [at(3, 1, 300_000)]),
+      fileOf('/srv/d', BIG[0] as Buffer, [at(3, 0, 700_000)]),
+    ],
+  });
+  const fresh = Buffer.from('fresh');
+  await quick.add({
+    seq: 2,
+    parent: one,
+    volumes: [[fresh]],
+    entries: [gone('/srv/b', 2), { ...fileOf('/srv/a', fresh, [at(1, 0, 5, 0, 2)]), since: 2 }],
+    depends: [{ seq: 1, id: one.commit.id, volumes: [[3, 3]] }],
+  });
+  memory.fetched.length = 0;
+  const root = await target();
+  let forecast: Forecast | undefined;
+  await restoreNewest(quick, keys, {
+    target: root,
+    observer: {
+      onForecast: (told) => {
+        forecast = told;
+        expect(existsSync(root)).toBe(false);
+      },
+    },
+  });
+  const volumes = memory.fetched.filter((name) => name.includes('/vol-'));
+  expect(volumes.map((name) => name.replace(/-[0-9a-f]{32}/, ''))).toEqual([
+    'town/sets/0000000001/vol-000003.tar.zst.pgp',
+    'town/sets/0000000002/vol-000001.tar.zst.pgp',
+  ]);
+  const download = volumes.reduce((sum, name) => sum + (memory.objects.get(name)?.length ?? 0), 0);
+  expect(forecast).toMatchObject({ entries: 3, bytes: 1_000_005, volumes: 2, download, resumed: false });
+  expect(readdirSync(join(root, 'srv'))).toEqual(['a', 'c', 'd']);
+  expect(readFileSync(join(root, 'srv/a'), 'utf8')).toBe('fresh');
+});
+
+test('paths and globs bring back only what they name', async () => {
+  const { quick } = memoryRig(keys);
+  const entries = ['/etc/a.conf', '/etc/b.txt', '/srv/www/index.html', '/srv/www/x/y'].map((path) =>
+    file(path, 1),
+  );
+  await quick.add({ seq: 1, entries });
+  const root = await target();
+  const result = await restoreNewest(quick, keys, { target: root, paths: ['/etc/*.conf', '/srv/www/x'] });
+  expect(result.restored).toBe(2);
+  expect([readdirSync(join(root, 'etc')), readdirSync(join(root, 'srv/www'))]).toEqual([['a.conf'], ['x']]);
+});
+
+test('a path that the point does not hold is refused, and nothing is written', async () => {
+  const { quick } = memoryRig(keys);
+  await quick.add({ seq: 1, entries: [file('/srv/a', 1)] });
+  const root = await target();
+  const attempt = restoreNewest(quick, keys, { target: root, paths: ['/srv/a', '/srv/b'] });
+  await expect(attempt).rejects.toMatchObject({
+    code: 'no-path',
+    message: expect.stringContaining('/srv/b'),
+  });
+  expect(existsSync(root)).toBe(false);
+});
+
+test('a target with something in it is refused before the store is asked for anything', async () => {
+  const { quick, memory } = memoryRig(keys);
+  await quick.add({ seq: 1, entries: [file('/srv/a', 1)] });
+  const root = await target();
+  mkdirSync(root);
+  writeFileSync(join(root, 'mine'), 'mine');
+  const point = await import('./rig.ts').then((rig) => rig.newestPoint(quick));
+  memory.fetched.length = 0;
+  const attempt = restoreNewest(quick, keys, { target: root, point });
+  await expect(attempt).rejects.toMatchObject({ code: 'target-not-empty' });
+  expect(readdirSync(root)).toEqual(['mine']);
+  expect(memory.fetched.filter((name) => name.includes('/sets/'))).toEqual([]);
+});
+
+test('pipes, sockets and devices are named, and the rest comes back', async () => {
+  const { quick } = memoryRig(keys);
+  const special = (path: string, type: Entry['type']): Entry => ({ ...folder(path, 1), type, mode: 0o600 });
+  const device: Entry = { ...special('/dev/sda', 'block'), rdev: [8, 0] };
+  await quick.add({
+    seq: 1,
+    entries: [file('/dev/a', 1), special('/dev/pipe', 'fifo'), special('/dev/log', 'socket'), device],
+  });
+  const root = await target();
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(result.restored).toBe(1);
+  expect(result.incomplete.map(({ path }) => path)).toEqual(['/dev/log', '/dev/pipe', '/dev/sda']);
+  expect(readdirSync(join(root, 'dev'))).toEqual(['a']);
+});
+
+test('what the backup could only carry over, or read in pieces, is noted', async () => {
+  const { quick } = memoryRig(keys);
+  await quick.add({
+    seq: 1,
+    entries: [file('/a', 1, [], { carried: true }), file('/b', 1, [], { torn: true })],
+  });
+  const result = await restoreNewest(quick, keys, { target: await target() });
+  expect(result.doubtful.map(({ path }) => path)).toEqual(['/a', '/b']);
+  expect(result).toMatchObject({ restored: 2, incomplete: [], damaged: [] });
+});
+
+test('names of one hard-link group whose contents differ become files of their own', async () => {
+  const { quick } = memoryRig(keys);
+  const entries = [
+    fileOf('/a', SMALL, [at(1, 0, SMALL.length)], { link: 'x' }),
+    fileOf('/b', PACK, [at(1, 1, PACK.length)], { link: 'x' }),
+  ];
+  await quick.add({ seq: 1, volumes: [[SMALL, PACK]], entries });
+  const root = await target();
+  expect(await restoreNewest(quick, keys, { target: root })).toMatchObject({ restored: 2, damaged: [] });
+  expect(readFileSync(join(root, 'b')).equals(PACK)).toBe(true);
+});
+
+test('the secret key of somebody else is refused, and nothing is written', async () => {
+  const { quick } = memoryRig(keys);
+  await quick.add({ seq: 1, entries: [file('/srv/a', 1)] });
+  const root = await target();
+  const { plain } = await makeRestoreKeys();
+  await expect(restoreNewest(quick, keys, { target: root, secret: plain })).rejects.toMatchObject({
+    code: 'key',
+  });
+  expect(existsSync(root)).toBe(false);
+});

@@ -1,0 +1,74 @@
+import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { FrameEnd, MalformedFrame } from '../../src/volume/frame.ts';
+
+const CHECKSUM = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
+const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+
+/** Feeds bytes in pieces of a size. */
+function follow(bytes: Uint8Array, piece: number): void {
+  const end = new FrameEnd();
+  for (let at = 0; at < bytes.length; at += piece) end.push(bytes.subarray(at, at + piece));
+  end.end();
+}
+
+/** Bytes that zstd cannot make smaller. */
+function noise(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let state = 1;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+async function streamed(pieces: readonly Buffer[]): Promise<Buffer> {
+  const zstd = createZstdCompress(CHECKSUM);
+  const out: Buffer[] = [];
+  zstd.on('data', (piece: Buffer) => out.push(piece));
+  // Each write is awaited: Node adds an empty second frame when a stream is ended before its last write was worked off.
+  for (const piece of pieces) await new Promise<void>((resolve) => zstd.write(piece, () => resolve()));
+  await new Promise((resolve) => zstd.end().on('end', resolve));
+  return Buffer.concat(out);
+}
+
+const FRAMES: Record<string, () => Buffer | Promise<Buffer>> = {
+  'empty content': () => zstdCompressSync(Buffer.alloc(0)),
+  'empty content with checksum': () => zstdCompressSync(Buffer.alloc(0), CHECKSUM),
+  'one byte': () => zstdCompressSync(Buffer.from('x'), CHECKSUM),
+  'repeated bytes': () => zstdCompressSync(Buffer.alloc(3_000_000), CHECKSUM),
+  'raw blocks': () => zstdCompressSync(noise(400_000), CHECKSUM),
+  'no checksum': () => zstdCompressSync(Buffer.from('some text '.repeat(500))),
+  'size unknown beforehand': () => streamed([noise(200_000), Buffer.alloc(300_000), noise(7)]),
+};
+
+for (const [name, make] of Object.entries(FRAMES)) {
+  test(`the end of a frame is found where it is, however it is cut: ${name}`, async () => {
+    const frame = await make();
+    for (const piece of [1, 2, 7, 1000, frame.length + 1]) follow(frame, piece);
+  });
+
+  test(`a byte after a frame is refused, however it is cut: ${name}`, async () => {
+    const frame = await make();
+    for (const tail of [Buffer.from([0]), SKIPPABLE, frame]) {
+      const bytes = Buffer.concat([frame, tail]);
+      for (const piece of [1, 13, frame.length, bytes.length]) {
+        expect(() => follow(bytes, piece)).toThrow(MalformedFrame);
+      }
+    }
+  });
+
+  test(`a frame that is cut short is refused: ${name}`, async () => {
+    const frame = await make();
+    for (const length of [0, 1, 5, 6, frame.length - 4, frame.length - 1]) {
+      expect(() => follow(frame.subarray(0, length), 1000)).toThrow(MalformedFrame);
+    }
+  });
+}
+
+test('what begins with a skippable frame, or is no frame, is refused', () => {
+  const frame = zstdCompressSync(Buffer.from('x'), CHECKSUM);
+  expect(() => follow(Buffer.concat([SKIPPABLE, frame]), 1000)).toThrow(MalformedFrame);
+  expect(() => follow(Buffer.from('this is no frame'), 1000)).toThrow(MalformedFrame);
+});

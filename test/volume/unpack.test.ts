@@ -1,0 +1,214 @@
+import { hash } from 'node:crypto';
+import { constants, zstdCompressSync } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { beforeAll, expect, test } from 'vitest';
+import { compressWhole } from '../../src/volume/pack.ts';
+import { CHUNK_LIMIT, unpackVolume } from '../../src/volume/unpack.ts';
+import { tar } from '../helpers/handmade-set.ts';
+import { MemoryStore } from '../helpers/memory-store.ts';
+import { makeKeys, QuickStore } from '../helpers/quick-store.ts';
+
+let quick: QuickStore;
+
+beforeAll(async () => {
+  quick = new QuickStore(new MemoryStore(), await makeKeys());
+});
+
+const CHUNKS = [
+  Buffer.from('first'),
+  Buffer.alloc(3_000_000, 'second'),
+  Buffer.from('third'),
+  Buffer.alloc(512, 7),
+];
+const OBJECT = 'town/sets/x/vol-000001.tar.zst.pgp';
+
+interface Unpacked {
+  chunks: Map<number, string>;
+  error: unknown;
+}
+
+/** Unpacks a volume of that archive; `frame` may change what is sealed. */
+async function unpack(
+  archive: Buffer,
+  options: { frame?: Buffer; plainSize?: number; wanted?: (position: number) => boolean } = {},
+): Promise<Unpacked> {
+  const sealed = await quick.seal(options.frame ?? compressWhole(archive, 3));
+  const chunks = new Map<number, string>();
+  const take = (position: number, digest: string, bytes: Uint8Array) => {
+    expect(hash('sha256', bytes, 'hex')).toBe(digest);
+    chunks.set(position, digest);
+  };
+  const expected = { object: OBJECT, plainSize: options.plainSize ?? archive.length };
+  const error = await unpackVolume(sealed, quick.keys.secret, expected, take, options.wanted).catch(
+    (e: unknown) => e,
+  );
+  return { chunks, error };
+}
+
+function archiveOf(chunks: readonly Buffer[]): Buffer {
+  return tar(chunks.map((bytes) => ({ bytes })));
+}
+
+async function damage(archive: Buffer, options: Parameters<typeof unpack>[1] = {}): Promise<string> {
+  const { error } = await unpack(archive, options);
+  expect(error).toMatchObject({ name: 'HoldfastError', code: 'damage', object: OBJECT });
+  expect((error as Error).message).toContain(OBJECT);
+  expect((error as Error).message).not.toContain('\n');
+  return (error as Error).message;
+}
+
+/** An archive of one member with another header than a chunk's. */
+async function strange(
+  header: Parameters<ReturnType<typeof pack>['entry']>[0],
+  body: Buffer,
+): Promise<Buffer> {
+  const archive = pack();
+  archive.entry(header, body);
+  archive.finalize();
+  const pieces: Buffer[] = [];
+  for await (const piece of archive) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+test('every chunk comes with its position and its digest', async () => {
+  const { chunks, error } = await unpack(archiveOf(CHUNKS));
+  expect(error).toBeUndefined();
+  expect([...chunks]).toEqual(CHUNKS.map((bytes, i) => [i, hash('sha256', bytes, 'hex')]));
+});
+
+test('only chunks that are wanted come, and the others need not even match their digests', async () => {
+  const archive = archiveOf(CHUNKS);
+  archive[512] = 0;
+  const { chunks, error } = await unpack(archive, { wanted: (position) => position >= 2 });
+  expect(error).toBeUndefined();
+  expect([...chunks.keys()]).toEqual([2, 3]);
+});
+
+test('an archive without chunks is a volume', async () => {
+  expect((await unpack(archiveOf([]))).error).toBeUndefined();
+});
+
+test('a chunk that does not match its digest is not handed on, those around it are, and the volume is damaged', async () => {
+  const archive = archiveOf(CHUNKS);
+  archive[1024 + 512 + 1_000_000] = 0;
+  const { chunks, error } = await unpack(archive);
+  expect([...chunks.keys()]).toEqual([0, 2, 3]);
+  expect(error).toMatchObject({ code: 'damage', object: OBJECT });
+  expect((error as Error).message).toContain('position 1');
+});
+
+test('what the taker of chunks throws comes through as it is, at once or later', async () => {
+  const sealed = await quick.seal(compressWhole(archiveOf(CHUNKS), 3));
+  const expected = { object: OBJECT, plainSize: archiveOf(CHUNKS).length };
+  const full = new Error('disk full');
+  const now = unpackVolume(sealed, quick.keys.secret, expected, () => {
+    throw full;
+  });
+  await expect(now).rejects.toBe(full);
+  const later = unpackVolume(sealed, quick.keys.secret, expected, () => Promise.reject(full));
+  await expect(later).rejects.toBe(full);
+});
+
+test('a taker that needs time gets one chunk at a time', async () => {
+  const sealed = await quick.seal(compressWhole(archiveOf(CHUNKS), 3));
+  let busy = 0;
+  let most = 0;
+  await unpackVolume(
+    sealed,
+    quick.keys.secret,
+    { object: OBJECT, plainSize: archiveOf(CHUNKS).length },
+    async () => {
+      most = Math.max(most, ++busy);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      busy--;
+    },
+  );
+  expect(most).toBe(1);
+});
+
+test('more plaintext than the commit says is refused as soon as it comes, not when all of it is there', async () => {
+  const bomb = compressWhole(Buffer.alloc(400 * 1024 * 1024), 1);
+  const before = process.memoryUsage().arrayBuffers;
+  expect(await damage(archiveOf(CHUNKS), { frame: bomb })).toContain('more than');
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * 1024 * 1024);
+  expect(await damage(archiveOf(CHUNKS), { plainSize: archiveOf(CHUNKS).length - 1 })).toContain('more than');
+});
+
+test('less plaintext than the commit says is refused', async () => {
+  await damage(archiveOf(CHUNKS), { plainSize: archiveOf(CHUNKS).length + 1 });
+  await damage(archiveOf(CHUNKS), { plainSize: archiveOf(CHUNKS).length + 512 });
+});
+
+test('bytes after the frame are refused, be they a frame or none', async () => {
+  const archive = archiveOf(CHUNKS);
+  const frame = compressWhole(archive, 3);
+  for (const tail of [Buffer.from([0]), compressWhole(Buffer.alloc(0), 3)]) {
+    expect(await damage(archive, { frame: Buffer.concat([frame, tail]) })).toContain('follow the zstd frame');
+  }
+});
+
+test('a frame that is cut short, that is none, or that does not match its checksum is refused', async () => {
+  const archive = archiveOf(CHUNKS);
+  const frame = compressWhole(archive, 3);
+  await damage(archive, { frame: frame.subarray(0, frame.length - 5) });
+  await damage(archive, { frame: Buffer.from('no frame') });
+  await damage(archive, { frame: Buffer.alloc(0) });
+  const wrong = Buffer.from(frame);
+  wrong[wrong.length - 1] = (wrong[wrong.length - 1] as number) ^ 1;
+  await damage(archive, { frame: wrong });
+});
+
+test('a frame with a window of more than 8 MiB is refused', async () => {
+  const archive = archiveOf([Buffer.alloc(12 * 1024 * 1024, 'window')]);
+  const params = { [constants.ZSTD_c_windowLog]: 24, [constants.ZSTD_c_checksumFlag]: 1 };
+  await damage(archive, { frame: zstdCompressSync(archive, { params }) });
+});
+
+test('members that are no files, have other names, are empty or too large are refused', async () => {
+  const body = Buffer.from('body');
+  const name = hash('sha256', body, 'hex');
+  await damage(await strange({ name, type: 'symlink', linkname: '/etc/passwd', size: 0 }, Buffer.alloc(0)));
+  await damage(await strange({ name, type: 'directory', size: 0 }, Buffer.alloc(0)));
+  await damage(await strange({ name: '../../etc/passwd', size: 4 }, body));
+  await damage(await strange({ name: name.toUpperCase(), size: 4 }, body));
+  await damage(archiveOf([Buffer.alloc(0)]));
+  const large = Buffer.alloc(CHUNK_LIMIT + 1);
+  expect(await damage(archiveOf([large]))).toContain(String(CHUNK_LIMIT + 1));
+  expect((await unpack(archiveOf([large.subarray(1)]))).error).toBeUndefined();
+});
+
+test('headers beside those of the chunks, and bytes after the end of the archive, are refused', async () => {
+  const body = Buffer.from('body');
+  const extended = await strange(
+    { name: hash('sha256', body, 'hex'), size: 4, pax: { comment: 'x' } } as never,
+    body,
+  );
+  await damage(extended);
+  await damage(Buffer.concat([archiveOf(CHUNKS), Buffer.alloc(512)]));
+  await damage(Buffer.concat([archiveOf(CHUNKS), Buffer.alloc(512, 1)]));
+  await damage(archiveOf(CHUNKS).subarray(0, -512));
+  await damage(archiveOf(CHUNKS).subarray(0, 2000));
+});
+
+test('a message for another key is no damage but a matter of the key', async () => {
+  const { secret } = await makeKeys();
+  const sealed = await quick.seal(compressWhole(archiveOf(CHUNKS), 3));
+  const attempt = unpackVolume(sealed, secret, { object: OBJECT, plainSize: 1 }, () => {});
+  await expect(attempt).rejects.toMatchObject({ code: 'key' });
+});
+
+test('a changed ciphertext is damage, also when the change is in its last byte', async () => {
+  const archive = archiveOf(CHUNKS);
+  const sealed = await quick.seal(compressWhole(archive, 3));
+  for (const at of [sealed.length - 1, sealed.length >> 1, 5]) {
+    const changed = Buffer.from(sealed);
+    changed[at] = (changed[at] as number) ^ 0x40;
+    const attempt = unpackVolume(
+      changed,
+      quick.keys.secret,
+      { object: OBJECT, plainSize: archive.length },
+      () => {},
+    );
+    await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/^(damage|key)$/) });
+  }
+});

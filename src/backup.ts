@@ -2,12 +2,18 @@
 import { randomBytes } from 'node:crypto';
 import { chainAfter, dependsOf, prepareCommit, storeCommit } from './backup/commit.ts';
 import { type Made, runConveyor } from './backup/conveyor.ts';
-import { checkDependencies } from './backup/dependencies.ts';
+import { checkDependencies, type StoredSet } from './backup/dependencies.ts';
 import { type Plan, plan, type RequestedType } from './backup/plan.ts';
 import type { ProduceEvent, ProduceOptions } from './backup/produce.ts';
-import { lookAtRoots, ownFolders } from './backup/roots.ts';
-import { compareWithStore, readStoreState, type Standing, type StoreState } from './backup/standing.ts';
-import { type Survey, type SurveyedPath, survey } from './backup/survey.ts';
+import { lookAtRoots, ownFolders, rootToWaitFor } from './backup/roots.ts';
+import {
+  compareWithStore,
+  listCommits,
+  readStoreState,
+  type Standing,
+  type StoreState,
+} from './backup/standing.ts';
+import { type Forecast, forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
 import { CUTTER_VERSION } from './chunk/cut.ts';
 import { sha256 } from './chunk/digest.ts';
 import { expiryWarning, type Recipient } from './crypto/recipients.ts';
@@ -45,6 +51,8 @@ export interface BackupOptions {
   onEvent: (event: ProduceEvent) => void;
   onPlan: (plan: Plan, seq: number) => void;
   onProgress: (figures: Float64Array) => void;
+  /** Where somebody watches: hears, as soon as it is known, what will be read in all. */
+  onForecast?: (forecast: Forecast) => void;
 }
 
 /** A point that was made. */
@@ -88,6 +96,7 @@ export async function backup(options: BackupOptions): Promise<BackupOutcome> {
       ...prepared,
       decision: { type: 'full', reason },
       standing: { kind: 'none', reason, newWriter: true },
+      needsAttention: true,
     });
   }
 }
@@ -122,9 +131,9 @@ async function prepare(options: BackupOptions): Promise<Prepared> {
   const files = new IndexFiles(options.stateFolder);
   await settlePending(files, store, names);
   const index = files.current();
-  const upTo = typeof index === 'object' && 'sets' in index ? newestSet(index).seq : 0;
+  const own = typeof index === 'object' && 'sets' in index ? newestSet(index) : undefined;
   const trusted = [signer.fingerprint, ...writer.adopted];
-  const state = await readStoreState(store, names, trusted, upTo);
+  const state = await readStoreState(store, names, trusted, own);
   for (const error of state.rejected) options.onWarning(error.message);
   if (state.newest.length === 0 && state.rejected.some(({ code }) => code === 'foreign-signer')) {
     throw new HoldfastError(
@@ -139,14 +148,18 @@ async function prepare(options: BackupOptions): Promise<Prepared> {
     parent === undefined
       ? { lost: undefined, gone: [] }
       : await checkDependencies(store, names, parent.sets, state);
+  const due = fullIsDue(strategy.schedule, fullTime(parent), time);
   const decision = plan({
     requested: options.requested,
     index: parent ?? { none: standing.kind === 'current' ? '' : standing.reason },
     recipients: recipients.map(({ fingerprint }) => fingerprint),
     signer: signer.fingerprint,
-    due: fullIsDue(strategy.schedule, fullTime(parent), time),
+    due,
     lost: dependencies.lost,
-    absentRoot: roots.absent[0],
+    absentRoot:
+      parent !== undefined && due.due
+        ? rootToWaitFor(roots.absent, files.path(parent.entries.file))
+        : undefined,
   });
   if ('refused' in decision) {
     throw new HoldfastError(
@@ -195,6 +208,8 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     limits: { size: strategy.volume.size, plainSize: PLAIN_SIZE, level: strategy.volume.compression },
     keepAccessTime: options.keepAccessTime,
   };
+  const ended = new AbortController();
+  if (options.onForecast !== undefined) tellForecast(options, produce, ended.signal);
   const made = await runConveyor({
     produce,
     recipients: recipients.map(({ key }) => key.binary),
@@ -204,7 +219,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     onEvent: options.onEvent,
     onProgress: options.onProgress,
     signal: options.signal,
-  });
+  }).finally(() => ended.abort());
 
   const newWriter = standing.kind === 'overtaken' || (standing.kind === 'none' && standing.newWriter);
   const writerId = newWriter ? randomId() : writerOf(prepared);
@@ -237,7 +252,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     time: commit.time,
     objects: made.objects,
   });
-  await lookAgain(options, prepared, sets.slice(0, -1), set);
+  await lookAgain(options, prepared, sets.slice(0, -1), { set, objects: made.objects });
   const header: IndexHeader = {
     version: INDEX_VERSION,
     cutter: CUTTER_VERSION,
@@ -275,38 +290,42 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   };
 }
 
+/** A forecast that fails is no loss: the backup itself meets what stood in its way. */
+function tellForecast(options: BackupOptions, produce: ProduceOptions, signal: AbortSignal): void {
+  const { sources, parent, own } = produce;
+  forecast(sources, parent?.entriesFile, new Set(own), signal).then(
+    (known) => known && options.onForecast?.(known),
+    () => {},
+  );
+}
+
 /** A volume is closed at this much content, so that a highly compressible one is no bomb for who restores. */
 const PLAIN_SIZE = 256 * 1024 * 1024;
 /** So few deletions are no alarm, whatever part of the whole they are. */
 const FEW = 10;
 
-/** Step 4: nothing that the point depends on has gone meanwhile, and nobody else has made a point of this number. */
+/** Step 4: everything that the point needs is seen in the store, and nobody else has made a point of this number. */
 async function lookAgain(
   options: BackupOptions,
   { names, state }: Prepared,
   earlier: readonly IndexSet[],
-  set: SetName,
+  made: StoredSet,
 ): Promise<void> {
   const { store } = options;
-  const commits = new Set<string>();
-  for await (const { name } of store.list(names.commits)) {
-    const other = names.parseCommit(name);
-    if (other === undefined) continue;
-    commits.add(setFolder(other));
-    if (other.seq >= set.seq && !state.names.has(setFolder(other))) {
-      throw new HoldfastError(
-        'two-writers',
-        `another run has committed point ${other.seq} of ${names.root} meanwhile: nothing was committed here; make sure that only one machine backs up this strategy`,
-        { object: name },
-      );
-    }
+  const commits = await listCommits(store, names);
+  const other = commits.sets.find((set) => set.seq >= made.set.seq && !state.names.has(setFolder(set)));
+  if (other !== undefined) {
+    throw new HoldfastError(
+      'two-writers',
+      `another run has committed point ${other.seq} of ${names.root} meanwhile: nothing was committed here; make sure that only one machine backs up this strategy`,
+      { object: names.commit(other) },
+    );
   }
-  if (earlier.length === 0) return;
-  const { lost } = await checkDependencies(store, names, earlier, { names: commits });
+  const { lost } = await checkDependencies(store, names, earlier, commits, made);
   if (lost === undefined) return;
   throw new HoldfastError(
     'store',
-    `${lost} has gone from the store while the backup ran: nothing was committed; run it again, it will be a full`,
+    `${lost} has gone from the store while the backup ran: nothing was committed; find out what removes objects there, and run the backup again`,
     { object: lost },
   );
 }

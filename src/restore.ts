@@ -9,7 +9,7 @@ import { HoldfastError } from './errors.ts';
 import { toFsPath } from './format/bytes.ts';
 import type { StrategyNames } from './format/names.ts';
 import { readPoint } from './manifest/merge.ts';
-import { refuseUnmatched, Selection } from './manifest/select.ts';
+import { refuseUnmatched, type Selection } from './manifest/select.ts';
 import { bringContent } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
@@ -34,8 +34,10 @@ export interface RestoreRequest {
   secret: SecretKey;
   /** Absolute path of the folder to restore into. */
   target: string;
-  /** Absolute source paths or globs; none for all. */
+  /** Absolute source paths or globs, as they were written; none for all. */
   paths: readonly string[];
+  /** The same, made ready. */
+  selection: Selection | undefined;
   /** Whether a target with other things in it is used, and what is in the way there replaced. */
   overwrite: boolean;
   /** Whether owners are set. */
@@ -85,8 +87,13 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
   try {
     observer.total({ files: plan.totals.files, bytes: forecast.bytes });
     observer.phase('making folders');
-    const prepared = await prepareTarget({ ...common, prepared: choice.resumed?.prepared ?? false });
+    const prepared = await prepareTarget({
+      ...common,
+      openMode: choice.overwrite ? request.impliedMode : undefined,
+      prepared: choice.resumed?.prepared ?? false,
+    });
     marker.prepared();
+    observer.advance({ files: prepared.empty });
 
     observer.phase('restoring');
     const brought = await bringContent({
@@ -127,8 +134,14 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
   }
 }
 
-async function makePlan({ store, names, point, pointName, secret, paths }: RestoreRequest): Promise<Plan> {
-  const selection = paths.length === 0 ? undefined : new Selection(paths);
+async function makePlan({
+  store,
+  names,
+  point,
+  pointName,
+  secret,
+  selection,
+}: RestoreRequest): Promise<Plan> {
   const reader = { store, names, key: await parseSecretKey(secret) };
   const plan = await planRestore(point, readPoint(reader, point, selection));
   refuseUnmatched(selection, pointName);

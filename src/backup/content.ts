@@ -32,7 +32,7 @@ export interface StoredContent {
   length: number;
 }
 
-const BUFFER = 8 * 1024 * 1024;
+const BUFFER = 4 * 1024 * 1024;
 /** A patch chunk is closed at this size, in bytes. */
 const PATCH_SIZE = 1024 * 1024;
 const ZEROS = Buffer.alloc(SEGMENT_MAX);
@@ -59,7 +59,13 @@ export class ContentStorer {
    * Everything that it records is true of the bytes that were read, also when the caller rejects the attempt.
    */
   async store(source: ByteSource, size: number, older: OlderVersion | undefined): Promise<StoredContent> {
-    return size < LARGE_FILE ? this.#storeSmall(source, size) : this.#storeLarge(source, size, older);
+    if (size < LARGE_FILE) return this.#storeSmall(source, size);
+    try {
+      return await this.#storeLarge(source, size, older);
+    } finally {
+      // Also when a read has failed: segments that are recorded already name the place that the patch chunk was promised.
+      await this.#patch.flush();
+    }
   }
 
   async #storeSmall(source: ByteSource, size: number): Promise<StoredContent> {
@@ -111,7 +117,6 @@ export class ContentStorer {
       }
       segments.push(number);
     }
-    await this.#patch.flush();
     return { segments, sha256: whole.hex(), length };
   }
 

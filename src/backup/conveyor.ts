@@ -2,12 +2,12 @@
 import { HoldfastError } from '../errors.ts';
 import type { CommitObject } from '../format/commit.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
-import { PROGRESS_LENGTH, type ProduceEvent, type ProduceOptions, type ProduceResult } from './produce.ts';
+import type { ProduceEvent, ProduceOptions, ProduceResult } from './produce.ts';
 import type { FromProducer, ProducerData, ToProducer } from './produce-worker.ts';
+import { PROGRESS_LENGTH } from './progress.ts';
 import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
+import { newSlots, Places } from './slots.ts';
 
-/** Bytes of compressed content that may wait for sealing. */
-const BYTES_IN_FLIGHT = 16 * 1024 * 1024;
 const SEALERS = 2;
 
 export interface ConveyorOptions {
@@ -41,52 +41,47 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     progress: shared,
     // One more than uploads, so that a volume fills while all others are on their way.
     objectsInFlight: options.uploads + 1,
-    bytesInFlight: BYTES_IN_FLIGHT,
+    pieces: newSlots(),
   };
   const pool = new SealPool({ recipients: options.recipients, now: options.now.getTime() }, SEALERS);
   const producer = startWorker('produce-worker', import.meta.url, data);
   const tell = (message: ToProducer) => producer.postMessage(message);
+  const places = new Places(options.produce.limits.size);
   const objects: CommitObject[] = [];
-  const open = new Map<number, { name: string; sealing: Sealing }>();
+  const open = new Map<number, { name: string; sealing: Sealing; place: SharedArrayBuffer }>();
   const underWay = new Set<Promise<void>>();
+
+  const begin = (name: string) => {
+    const place = places.take();
+    return { name, place, sealing: pool.open(place, (slot) => tell({ kind: 'taken', slot })) };
+  };
+  const finish = async (key: number, plainSize: number) => {
+    const { name, sealing, place } = takeOut(open, key);
+    const sealed = await sealing.end();
+    const { size, md5, sha256 } = sealed;
+    await options.store(name, sealed);
+    objects.push({ name, size, plainSize, md5, sha256 });
+    places.give(place);
+    tell({ kind: 'stored' });
+  };
 
   try {
     return await new Promise<Made>((resolve, reject) => {
-      const abort = () =>
-        reject(
-          new HoldfastError(
-            'interrupted',
-            'interrupted: nothing was committed; earlier points are as they were',
-          ),
-        );
+      const abort = () => reject(interrupted());
       if (options.signal.aborted) abort();
       options.signal.addEventListener('abort', abort, { once: true });
       pool.onFailure = reject;
       producer.on('error', reject);
-
-      const finishObject = async (name: string, sealing: Sealing, plainSize: number) => {
-        const sealed = await sealing.end();
-        const { size, md5, sha256 } = sealed;
-        await options.store(name, sealed);
-        objects.push({ name, size, plainSize, md5, sha256 });
-        tell({ kind: 'stored' });
-      };
-      producer.on('message', (message: FromProducer) => {
+      const hear = (message: FromProducer) => {
         switch (message.kind) {
           case 'open':
-            open.set(message.key, {
-              name: message.name,
-              sealing: pool.open((bytes) => tell({ kind: 'sealed', bytes })),
-            });
+            open.set(message.key, begin(message.name));
             break;
           case 'piece':
-            open.get(message.key)?.sealing.write(message.piece);
+            open.get(message.key)?.sealing.write(message.piece, message.slot);
             break;
           case 'end': {
-            const object = open.get(message.key);
-            if (object === undefined) break;
-            open.delete(message.key);
-            const work = finishObject(object.name, object.sealing, message.plainSize);
+            const work = finish(message.key, message.plainSize);
             underWay.add(work);
             work.then(() => underWay.delete(work), reject);
             break;
@@ -104,11 +99,32 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
             reject(unpackError(message.error));
             break;
         }
+      };
+      producer.on('message', (message: FromProducer) => {
+        try {
+          hear(message);
+        } catch (error) {
+          reject(error);
+        }
       });
     });
   } finally {
     await Promise.all([producer.terminate(), pool.close()]);
   }
+}
+
+function takeOut<K, V>(map: Map<K, V>, key: K): V {
+  const value = map.get(key);
+  if (value === undefined) throw new Error('an object ended that was not begun');
+  map.delete(key);
+  return value;
+}
+
+function interrupted(): HoldfastError {
+  return new HoldfastError(
+    'interrupted',
+    'interrupted: nothing was committed; earlier points are as they were',
+  );
 }
 
 /** Volumes first, then the manifest's objects, each by number. */

@@ -69,7 +69,7 @@ const FETCH_LIMIT = 1.5;
 /** Giving up stops when it is down to this. */
 const FETCH_GOAL = 1.2;
 /** Below this waste in bytes it is not worth while. */
-const WASTE_MINIMUM = 8 * 1024 * 1024;
+const WASTE_MINIMUM = 1024 * 1024;
 
 /**
  * The volumes whose remaining content is better stored anew, the emptiest first, so that a restore never fetches much more than the

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ObjectSink, ObjectWriter } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { type ProduceEvent, type ProduceOptions, type ProduceResult, produce } from './produce.ts';
+import { FREE_SLOTS, SLOT } from './slots.ts';
 
 /** What the worker is started with. */
 export interface ProducerData {
@@ -11,21 +12,24 @@ export interface ProducerData {
   progress: SharedArrayBuffer;
   /** Objects that may be on their way at once. */
   objectsInFlight: number;
-  /** Bytes that may wait for sealing. */
-  bytesInFlight: number;
+  /** Memory for pieces that wait for sealing. */
+  pieces: SharedArrayBuffer;
 }
 
 /** What the worker posts. */
 export type FromProducer =
   | { kind: 'open'; key: number; name: string }
-  | { kind: 'piece'; key: number; piece: Uint8Array }
+  | { kind: 'piece'; key: number; slot: number; piece: Uint8Array }
   | { kind: 'end'; key: number; plainSize: number }
   | { kind: 'event'; event: ProduceEvent }
   | { kind: 'done'; result: ProduceResult }
   | { kind: 'failed'; error: PostedError };
 
-/** What it is told: so many bytes were sealed, or one object is stored. */
-export type ToProducer = { kind: 'sealed'; bytes: number } | { kind: 'stored' };
+/** What it is told: a slot is free again, or one object is stored. */
+export type ToProducer = { kind: 'taken'; slot: number } | { kind: 'stored' };
+
+/** A piece outside the slots: the slots were all taken. */
+const NO_SLOT = -1;
 
 const port = parentPort;
 if (port === null) throw new Error('produce-worker is started as a worker only');
@@ -34,8 +38,9 @@ const data = workerData as ProducerData;
 /** Sends objects to the main thread, and waits while too much is on its way. */
 class PortSink implements ObjectSink {
   #objects = 0;
-  #bytes = 0;
   #key = 0;
+  readonly #free = Array.from({ length: data.pieces.byteLength / SLOT }, (_, i) => i);
+  readonly #slots = this.#free.length;
   #wake: (() => void) | undefined;
 
   async open(name: string): Promise<ObjectWriter> {
@@ -45,13 +50,10 @@ class PortSink implements ObjectSink {
     post({ kind: 'open', key, name });
     return {
       write: (piece) => {
-        // A copy of its own, so that it can be handed over: zlib cuts several pieces from one buffer.
-        const own = new Uint8Array(piece);
-        this.#bytes += own.length;
-        post({ kind: 'piece', key, piece: own }, [own.buffer]);
+        for (let at = 0; at < piece.length; at += SLOT) this.#piece(key, piece.subarray(at, at + SLOT));
       },
       ready: async () => {
-        while (this.#bytes > data.bytesInFlight) await this.#change();
+        while (this.#free.length < Math.min(FREE_SLOTS, this.#slots)) await this.#change();
       },
       end: async (plainSize) => post({ kind: 'end', key, plainSize }),
     };
@@ -59,8 +61,19 @@ class PortSink implements ObjectSink {
 
   hear(message: ToProducer): void {
     if (message.kind === 'stored') this.#objects--;
-    else this.#bytes -= message.bytes;
+    else if (message.slot !== NO_SLOT) this.#free.push(message.slot);
     this.#wake?.();
+  }
+
+  /** Copies a piece to where the sealing worker reads it: zlib uses its buffers again. */
+  #piece(key: number, piece: Uint8Array): void {
+    const slot = this.#free.pop() ?? NO_SLOT;
+    const copy =
+      slot === NO_SLOT
+        ? new Uint8Array(piece.length)
+        : new Uint8Array(data.pieces, slot * SLOT, piece.length);
+    copy.set(piece);
+    post({ kind: 'piece', key, slot, piece: copy });
   }
 
   #change(): Promise<void> {
@@ -70,8 +83,8 @@ class PortSink implements ObjectSink {
   }
 }
 
-function post(message: FromProducer, transfer: ArrayBuffer[] = []): void {
-  port?.postMessage(message, transfer);
+function post(message: FromProducer): void {
+  port?.postMessage(message);
 }
 
 const sink = new PortSink();

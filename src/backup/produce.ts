@@ -34,6 +34,7 @@ import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer, type OlderVersion } from './content.ts';
 import { ManifestWriter } from './manifest-writer.ts';
+import { PROGRESS } from './progress.ts';
 import { SegmentSet, segmentsIn, usageOf } from './usage.ts';
 
 /** What to make. Plain data: it is posted to a worker. */
@@ -63,10 +64,6 @@ export interface ProduceOptions {
 
 /** What happened on the way, for people. */
 export type ProduceEvent = { incident: Incident } | { skipped: ByteString; why: 'mount' | 'own' };
-
-/** Running figures, shared with whoever shows progress: a Float64Array by these places. */
-export const PROGRESS = { entries: 0, bytesRead: 1, filesRead: 2 } as const;
-export const PROGRESS_LENGTH = 3;
 
 export interface ProduceResult {
   entriesSha256: string;
@@ -131,7 +128,6 @@ class Producer {
   readonly #live = new SegmentSet();
   readonly #givenUp: SegmentSet | undefined;
   readonly #links = new Map<string, Content>();
-  readonly #devices = new Map<string, Map<bigint, number>>();
   #renamed: Map<string, string> | undefined;
   readonly #ordinal: number;
   readonly #base: number;
@@ -268,14 +264,7 @@ class Producer {
     old: OldEntry | undefined,
   ): Promise<void> {
     const before = old?.entry.flags.includes('g') ? undefined : old;
-    let entry: Entry | 'gone' | { error: string };
-    try {
-      entry = await this.#read(source, path, stat, before?.entry);
-    } catch (error) {
-      const code = systemCode(error);
-      if (code !== 'ENOENT' && code !== 'EINVAL') throw error;
-      entry = 'gone';
-    }
+    const entry = await this.#read(path, stat, before?.entry);
     if (entry === 'gone') {
       if (before !== undefined) await this.#gone(before);
       else if (old !== undefined) await this.#stillGone(old);
@@ -316,7 +305,6 @@ class Producer {
 
   /** Reads what lstat does not say: a file's content, a link's target. */
   async #read(
-    source: string,
     path: ByteString,
     stat: BigIntStats,
     before: IndexEntry | undefined,
@@ -346,10 +334,12 @@ class Producer {
       }
       if (!torn) this.#rememberLink(current, content);
     } else if (stat.isSymbolicLink()) {
-      target = fromBytes(readlinkSync(toFsPath(path), { encoding: 'buffer' }));
+      const link = readLink(path);
+      if (typeof link !== 'string') return link.gone ? 'gone' : { error: link.error };
+      target = link;
     }
     return {
-      head: fromText(encodeHead({ ...this.#metadata(source, current, target, torn), ...content })),
+      head: fromText(encodeHead({ ...this.#metadata(current, target, torn), ...content })),
       segments: content.segments,
       signature: torn ? NEVER : signatureOf(current),
       young: torn || isYoung(current, now),
@@ -412,7 +402,7 @@ class Producer {
     return this.#renamed.get(String(inode));
   }
 
-  #metadata(source: string, stat: BigIntStats, target: ByteString | undefined, torn: boolean): Metadata {
+  #metadata(stat: BigIntStats, target: ByteString | undefined, torn: boolean): Metadata {
     const uid = Number(stat.uid);
     const gid = Number(stat.gid);
     const metadata: Metadata = {
@@ -428,23 +418,9 @@ class Producer {
     if (group !== undefined) metadata.group = group;
     if (target !== undefined) metadata.target = target;
     if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = deviceNumbers(stat.rdev);
-    if (stat.nlink > 1n && metadata.type !== 'dir')
-      metadata.link = `${this.#device(source, stat.dev)}.${stat.ino}`;
+    if (stat.nlink > 1n && metadata.type !== 'dir') metadata.link = linkId(stat);
     if (torn) metadata.torn = true;
     return metadata;
-  }
-
-  /** Device numbers change with reboots: within a source, devices are numbered as they turn up. */
-  #device(source: string, device: bigint): number {
-    let devices = this.#devices.get(source);
-    if (devices === undefined) {
-      devices = new Map();
-      this.#devices.set(source, devices);
-    }
-    const known = devices.get(device);
-    if (known !== undefined) return known;
-    devices.set(device, devices.size);
-    return devices.size - 1;
   }
 
   #count(isFile: boolean, size: number): void {
@@ -505,6 +481,28 @@ function continues(last: Extent, next: Extent): boolean {
     last.position === next.position &&
     (next.seq === 0 || last.offset + last.length === next.offset)
   );
+}
+
+/**
+ * What all names of one inode have in common, and no two inodes: not its number, which another file system has too, and which is used again
+ * while an entry that is carried over still bears it. A device number changes with reboots; the ctime is the inode's own.
+ */
+function linkId(stat: BigIntStats): string {
+  return `${stat.ino}.${stat.ctimeNs}`;
+}
+
+/** What a symlink points to, or why that cannot be said. */
+function readLink(path: ByteString): ByteString | { gone: true } | { gone: false; error: string } {
+  try {
+    return fromBytes(readlinkSync(toFsPath(path), { encoding: 'buffer' }));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    // EINVAL: it is no link any more.
+    return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EINVAL'
+      ? { gone: true }
+      : { gone: false, error: code };
+  }
 }
 
 function linkKey(stat: BigIntStats): string {

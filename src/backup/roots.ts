@@ -4,11 +4,19 @@ import { HoldfastError, systemCode } from '../errors.ts';
 import { fromText, show } from '../format/bytes.ts';
 import { isWithin } from '../format/order.ts';
 import type { ComparedSource } from '../index/compare.ts';
+import { EntriesReader } from '../index/entries-file.ts';
+
+/** A root that is not there, or is empty though nobody said that it may be. */
+export interface AbsentRoot {
+  source: string;
+  path: string;
+  /** Whether the root itself is there. */
+  isEmpty: boolean;
+}
 
 /** What was found at the roots. */
 export interface Roots {
-  /** Roots that are not there, or are empty though nobody said that they may be. */
-  absent: string[];
+  absent: AbsentRoot[];
 }
 
 /**
@@ -16,13 +24,15 @@ export interface Roots {
  * there at all.
  */
 export function lookAtRoots(sources: readonly ComparedSource[]): Roots {
-  const absent: string[] = [];
+  const absent: AbsentRoot[] = [];
   let there = 0;
   for (const source of sources) {
     for (const path of source.paths) {
       const state = lookAt(path);
       if (state !== 'missing') there++;
-      if (state === 'missing' || (state === 'empty' && !source.allowEmpty)) absent.push(path);
+      if (state === 'missing' || (state === 'empty' && !source.allowEmpty)) {
+        absent.push({ source: source.name, path, isEmpty: state === 'empty' });
+      }
     }
   }
   if (there === 0) {
@@ -34,6 +44,30 @@ export function lookAtRoots(sources: readonly ComparedSource[]): Roots {
     );
   }
   return { absent };
+}
+
+/**
+ * The first of some absent roots of which the point with these index entries has more than is there now: a full would lose its last version
+ * from the newest point. Throws `broken-index`, `state`.
+ */
+export function rootToWaitFor(absent: readonly AbsentRoot[], entriesFile: string): string | undefined {
+  if (absent.length === 0) return undefined;
+  const roots = absent.map((root) => ({ ...root, bytes: fromText(root.path) }));
+  const reader = new EntriesReader(entriesFile);
+  try {
+    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
+      const { path, flags } = entry;
+      if (flags === 'g') continue;
+      const root = roots.find(
+        ({ source, bytes, isEmpty }) =>
+          source === reader.source && isWithin(path, bytes) && !(isEmpty && path === bytes),
+      );
+      if (root !== undefined) return root.path;
+    }
+    return undefined;
+  } finally {
+    reader.close();
+  }
 }
 
 function lookAt(path: string): 'there' | 'empty' | 'missing' {

@@ -7,8 +7,8 @@ export type { SealedObject } from './seal-worker.ts';
 
 /** One object that is being sealed. */
 export interface Sealing {
-  /** Hands on the next piece; its buffer is given away. */
-  write(piece: Uint8Array): void;
+  /** Hands on the next piece, which lies in the given slot of the producer. */
+  write(piece: Uint8Array, slot: number): void;
   /** Ends the object; resolves with the ciphertext. */
   end(): Promise<SealedObject>;
 }
@@ -22,7 +22,7 @@ interface Lane {
 }
 
 interface Job {
-  onTaken: (bytes: number) => void;
+  onTaken: (slot: number) => void;
   sealed: Promise<SealedObject>;
   resolve: (object: SealedObject) => void;
 }
@@ -44,8 +44,8 @@ export class SealPool {
     this.#onFailure = listener;
   }
 
-  /** Begins an object; `onTaken` hears how many bytes of its pieces have been worked off. */
-  open(onTaken: (bytes: number) => void): Sealing {
+  /** Begins an object whose ciphertext goes to `memory`; `onTaken` hears which slots have been worked off. */
+  open(memory: SharedArrayBuffer, onTaken: (slot: number) => void): Sealing {
     const lane = this.#lane();
     let resolve: (object: SealedObject) => void = () => {};
     const sealed = new Promise<SealedObject>((r) => {
@@ -53,8 +53,9 @@ export class SealPool {
     });
     lane.queue.push({ onTaken, sealed, resolve });
     lane.isOpen = true;
+    send(lane.worker, { kind: 'begin', memory });
     return {
-      write: (piece) => send(lane.worker, { kind: 'piece', piece }, [piece.buffer as ArrayBuffer]),
+      write: (piece, slot) => send(lane.worker, { kind: 'piece', slot, piece }),
       end: () => {
         send(lane.worker, { kind: 'end' });
         lane.isOpen = false;
@@ -89,7 +90,7 @@ export class SealPool {
     lane.worker.on('message', (message: FromSealer) => {
       const job = lane.queue[0] as Job;
       if (message.kind === 'taken') {
-        job.onTaken(message.bytes);
+        job.onTaken(message.slot);
       } else if (message.kind === 'sealed') {
         lane.queue.shift();
         job.resolve(message.object);
@@ -103,6 +104,6 @@ export class SealPool {
   }
 }
 
-function send(worker: Worker, message: ToSealer, transfer: ArrayBuffer[] = []): void {
-  worker.postMessage(message, transfer);
+function send(worker: Worker, message: ToSealer): void {
+  worker.postMessage(message);
 }

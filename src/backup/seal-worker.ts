@@ -12,10 +12,13 @@ export interface SealerData {
   now: number;
 }
 
-/** What it is sent: the pieces of one object after another. */
-export type ToSealer = { kind: 'piece'; piece: Uint8Array } | { kind: 'end' };
+/** What it is sent: one object after another, the memory for its ciphertext first, then its pieces. */
+export type ToSealer =
+  | { kind: 'begin'; memory: SharedArrayBuffer }
+  | { kind: 'piece'; slot: number; piece: Uint8Array }
+  | { kind: 'end' };
 
-/** A sealed object: its bytes in pieces, and their digests in hex. */
+/** A sealed object: its bytes in pieces (in the memory that was given for them, as far as that went), and their digests in hex. */
 export interface SealedObject {
   pieces: Uint8Array[];
   size: number;
@@ -25,7 +28,7 @@ export interface SealedObject {
 
 /** What it posts. */
 export type FromSealer =
-  | { kind: 'taken'; bytes: number }
+  | { kind: 'taken'; slot: number }
   | { kind: 'sealed'; object: SealedObject }
   | { kind: 'failed'; error: PostedError };
 
@@ -46,33 +49,61 @@ async function next(): Promise<ToSealer> {
   }
 }
 
-async function* pieces(first: ToSealer): AsyncGenerator<Uint8Array> {
-  for (let message = first; message.kind === 'piece'; message = await next()) {
+async function* pieces(): AsyncGenerator<Uint8Array> {
+  for (let message = await next(); message.kind === 'piece'; message = await next()) {
     yield message.piece;
-    post({ kind: 'taken', bytes: message.piece.length });
+    post({ kind: 'taken', slot: message.slot });
   }
 }
 
 async function sealAll(): Promise<never> {
   const recipients = await parseRecipients(data.recipients);
   for (;;) {
+    const begin = await next();
+    if (begin.kind !== 'begin') throw new Error(`a sealer was sent ${begin.kind} out of turn`);
+    const place = new Place(begin.memory);
     const md5 = createHash('md5');
     const sha256 = createHash('sha256');
     const object: SealedObject = { pieces: [], size: 0, md5: '', sha256: '' };
-    for await (const piece of seal(pieces(await next()), recipients, new Date(data.now))) {
+    for await (const piece of seal(pieces(), recipients, new Date(data.now), place.allocate)) {
       md5.update(piece);
       sha256.update(piece);
       object.size += piece.length;
-      object.pieces.push(piece.byteLength === piece.buffer.byteLength ? piece : new Uint8Array(piece));
+      object.pieces.push(place.own(piece));
     }
     object.md5 = md5.digest('hex');
     object.sha256 = sha256.digest('hex');
-    post({ kind: 'sealed', object }, [...new Set(object.pieces.map((p) => p.buffer as ArrayBuffer))]);
+    post({ kind: 'sealed', object });
   }
 }
 
-function post(message: FromSealer, transfer: ArrayBuffer[] = []): void {
-  port?.postMessage(message, transfer);
+/** The memory for one object's ciphertext: taken from front to back. What does not fit any more gets memory of its own. */
+class Place {
+  readonly #memory: SharedArrayBuffer;
+  #used = 0;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#memory = memory;
+  }
+
+  readonly allocate = (size: number): Buffer => {
+    if (this.#used + size > this.#memory.byteLength) return Buffer.allocUnsafeSlow(size);
+    const place = Buffer.from(this.#memory, this.#used, size);
+    this.#used += size;
+    return place;
+  };
+
+  /** A piece as it can be posted: small ones lie in pools that others use. */
+  own(piece: Uint8Array): Uint8Array {
+    if (piece.buffer === this.#memory) return piece;
+    const own = this.allocate(piece.length);
+    own.set(piece);
+    return own;
+  }
+}
+
+function post(message: FromSealer): void {
+  port?.postMessage(message);
 }
 
 port.on('message', (message: ToSealer) => {

@@ -14,30 +14,30 @@ export interface StoreState {
   seq: number;
   /** All names of commits, good or not. */
   names: ReadonlySet<string>;
+  /** Those of them beside which a signature lies. */
+  signed: ReadonlySet<string>;
   /** Commits that were met and count for nothing, with what is wrong. */
   rejected: HoldfastError[];
 }
 
 /**
- * Reads the newest commits: no further down than needed. `upTo` is the seq of the index, 0 without one. Keys that are not in the store are passed
- * over: a signer that was adopted may have none there.
+ * Reads the newest commits: no further down than needed. `own` is the set of the index, which is asked for by its name where a
+ * listing lags behind. Keys that are not in the store are passed over: a signer that was adopted may have none there.
  */
 export async function readStoreState(
   store: Store,
   names: StrategyNames,
   trusted: readonly string[],
-  upTo: number,
+  own: SetName | undefined,
 ): Promise<StoreState> {
-  const found: SetName[] = [];
-  const all = new Set<string>();
-  for await (const { name } of store.list(names.commits)) {
-    const set = names.parseCommit(name);
-    if (set === undefined) continue;
-    found.push(set);
-    all.add(setFolder(set));
+  const upTo = own?.seq ?? 0;
+  const { names: all, signed, sets: found } = await listCommits(store, names);
+  if (own !== undefined && !all.has(setFolder(own)) && (await store.stat(names.commit(own))) !== undefined) {
+    found.push(own);
+    all.add(setFolder(own));
   }
   found.sort((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1));
-  const state: StoreState = { newest: [], seq: 0, names: all, rejected: [] };
+  const state: StoreState = { newest: [], seq: 0, names: all, signed, rejected: [] };
   if (found.length === 0) return state;
   const { verifiers } = await loadVerifiers(store, names, 'keys-in-store');
   const believed = verifiers.filter(({ fingerprint }) => trusted.includes(fingerprint));
@@ -56,6 +56,31 @@ export async function readStoreState(
     }
   }
   return state;
+}
+
+/** Ending of a signature's name, after that of its commit. */
+const SIGNATURE = '.asc';
+
+/** Lists the commits, good or not: their sets, the names of these, and which of them have a signature. */
+export async function listCommits(
+  store: Store,
+  names: StrategyNames,
+): Promise<{ sets: SetName[]; names: Set<string>; signed: Set<string> }> {
+  const sets: SetName[] = [];
+  const commits = new Set<string>();
+  const signed = new Set<string>();
+  for await (const { name } of store.list(names.commits)) {
+    const isSignature = name.endsWith(SIGNATURE);
+    const set = names.parseCommit(isSignature ? name.slice(0, -SIGNATURE.length) : name);
+    if (set === undefined) continue;
+    if (isSignature) {
+      signed.add(setFolder(set));
+    } else {
+      sets.push(set);
+      commits.add(setFolder(set));
+    }
+  }
+  return { sets, names: commits, signed };
 }
 
 /** What follows for the next set. */

@@ -17,6 +17,40 @@ export interface Survey {
 /** What a path would be in the next point. */
 export type SurveyedPath = { path: ByteString; as: 'new' | 'changed' | 'gone' };
 
+/** Files and bytes that a backup will read. */
+export interface Forecast {
+  entries: number;
+  bytes: number;
+}
+
+/** Entries that are looked at before others get their turn. */
+const STRIDE = 500;
+
+/**
+ * Counts beforehand what a backup will read, a little at a time, while it is already under way; undefined when `signal` ended it.
+ */
+export async function forecast(
+  sources: readonly ComparedSource[],
+  entriesFile: string | undefined,
+  own: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Forecast | undefined> {
+  const old = entriesFile === undefined ? undefined : new EntriesReader(entriesFile);
+  const result: Forecast = { entries: 0, bytes: 0 };
+  let looked = 0;
+  try {
+    for (const change of compare(sources, old, own)) {
+      if (change.kind === 'same' || change.kind === 'carried' || change.kind === 'fresh') result.entries++;
+      if (change.kind === 'fresh' && change.stat.isFile()) result.bytes += Number(change.stat.size);
+      if (++looked % STRIDE === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) return undefined;
+    }
+    return result;
+  } finally {
+    old?.close();
+  }
+}
+
 /**
  * Compares the sources with the parent's index, or with nothing for a full. `onPath` hears of each path that is not as before.
  */

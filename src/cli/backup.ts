@@ -3,13 +3,14 @@ import process from 'node:process';
 import { Command, Option } from 'commander';
 import type { RequestedType } from '../backup/plan.ts';
 import type { ProduceEvent } from '../backup/produce.ts';
+import type { Forecast } from '../backup/survey.ts';
 import type { BackupOutcome } from '../backup.ts';
-import { show, toJson } from '../format/bytes.ts';
+import { show } from '../format/bytes.ts';
 import type { Incident } from '../index/compare.ts';
-import type { ByteString } from '../model.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
 import { addHostOptions, type HostOptions } from './host.ts';
+import { pathKeys } from './path-json.ts';
 import { withSignals } from './signals.ts';
 import { formatTime } from './times.ts';
 import { programVersion } from './version.ts';
@@ -51,17 +52,19 @@ Example (crontab):
 }
 
 async function run(options: Options, context: CliContext): Promise<void> {
-  const [{ backup, dryRun }, { openHost }, { loadSigner }, { startProgress }] = await Promise.all([
+  const [{ backup, dryRun }, { openHost }, { loadSigner }, { SILENT, startProgress }] = await Promise.all([
     import('../backup.ts'),
     import('./host.ts'),
     import('../crypto/signer.ts'),
-    import('./backup-progress.ts'),
+    import('./progress.ts'),
   ]);
+  const { followFigures } = await import('./backup-progress.ts');
   const started = performance.now();
-  const host = await openHost(options, context, 'backup');
+  const host = await openHost(options, context, 'backup', loadSigner);
   try {
     const report = new Report(options, context);
-    const progress = startProgress(context, options);
+    const progress = options.dryRun ? SILENT : startProgress(context, options);
+    let figures: { stop(): void } | undefined;
     const backupOptions = {
       strategy: host.strategy,
       store: host.store,
@@ -74,11 +77,17 @@ async function run(options: Options, context: CliContext): Promise<void> {
       own: host.own,
       tool: `holdfast ${programVersion()}`,
       now: context.now,
-      onWarning: (text: string) => report.warn(text),
+      onWarning: (text: string) => progress.aside(() => report.warn(text)),
       onEvent: (event: ProduceEvent) => progress.aside(() => report.event(event)),
       onPlan: (plan: { type: string; reason: string }, seq: number) =>
         progress.aside(() => report.say(`point ${seq}: ${plan.type}, because ${plan.reason}`)),
-      onProgress: progress.watch,
+      onProgress: (counted: Float64Array) => {
+        figures?.stop();
+        figures = followFigures(progress, counted);
+      },
+      ...(progress === SILENT
+        ? {}
+        : { onForecast: ({ entries, bytes }: Forecast) => progress.total({ files: entries, bytes }) }),
     };
     if (options.dryRun) {
       const result = await dryRun(
@@ -88,9 +97,10 @@ async function run(options: Options, context: CliContext): Promise<void> {
       report.dryRun(result);
       return;
     }
-    const outcome = await withSignals(async (signal) => backup({ ...backupOptions, signal })).finally(
-      progress.stop,
-    );
+    const outcome = await withSignals(async (signal) => backup({ ...backupOptions, signal })).finally(() => {
+      figures?.stop();
+      progress.stop();
+    });
     report.summary(outcome, (performance.now() - started) / 1000);
   } finally {
     await host.close();
@@ -201,13 +211,6 @@ class Report {
   #line(json: unknown): void {
     this.#context.stdout(`${JSON.stringify(json)}\n`);
   }
-}
-
-/** A path in JSON: as text, with `pathBase64` besides where its bytes are not UTF-8. */
-function pathKeys(path: ByteString): { path: string; pathBase64?: string } {
-  const { path: text, path64 } = toJson('path', path);
-  if (text !== undefined) return { path: text };
-  return { path: Buffer.from(path, 'latin1').toString('utf8'), pathBase64: path64 as string };
 }
 
 function incidentJson({ path, kind, error, carried }: Incident): Record<string, unknown> {

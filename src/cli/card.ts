@@ -60,18 +60,21 @@ ${'='.repeat(76)}
 }
 
 function storeOption(store: StoreChoice): string {
-  return store.kind === 'directory'
-    ? `--store directory:${storeFolder(store)}`
-    : `--store swift:${store.container}`;
+  return `--store ${quoted(store.kind === 'directory' ? `directory:${storeFolder(store)}` : `swift:${store.container}`)}`;
 }
 
 function recoverStore(store: StoreChoice): string {
-  return store.kind === 'directory' ? `--store ${storeFolder(store)}` : '--store FOLDER';
+  return store.kind === 'directory' ? `--store ${quoted(storeFolder(store))}` : '--store FOLDER';
 }
 
 /** With its prefix the folder is a store of its own. */
 function storeFolder(store: { directory: string; prefix: string }): string {
   return store.prefix === '' ? store.directory : `${store.directory}/${store.prefix}`;
+}
+
+/** As one word for a shell. */
+function quoted(word: string): string {
+  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function spaced(fingerprint: string): string {

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import type { Command } from 'commander';
+import { lookAtRoots } from '../backup/roots.ts';
 import { loadRecipient, type Recipient } from '../crypto/recipients.ts';
 import { openStateFolder, removeTemporary } from '../state/folder.ts';
 import { acquireLock } from '../state/lock.ts';
@@ -54,7 +55,7 @@ export function signerFileOf(strategy: Pick<Strategy, 'file' | 'name'>): string 
   return join(dirname(strategy.file), `${strategy.name}.signer.asc`);
 }
 
-/** Reads strategy and recipients' keys: all that can be checked before anything is touched. */
+/** Reads the strategy, recipients' keys, and the roots of the sources: all that can be checked before anything is touched. */
 export async function readStrategy(
   options: HostOptions,
   context: CliContext,
@@ -63,15 +64,26 @@ export async function readStrategy(
   refuseUnfinished(strategy);
   const recipients: Recipient[] = [];
   for (const file of strategy.recipients) recipients.push(await loadRecipient(file, context.now()));
+  lookAtRoots(strategy.sources.flatMap((source) => (source.kind === 'paths' ? [source] : [])));
   return { strategy, recipients };
 }
 
-/** Opens everything; whatever is wrong is said before anything is touched. `command` names the run in the lock. */
-export async function openHost(options: HostOptions, context: CliContext, command: string): Promise<Host> {
+/**
+ * Opens everything; whatever is wrong is said before anything is touched. `command` names the run in the lock; `check` is asked
+ * besides, with the file of the signing key.
+ */
+export async function openHost(
+  options: HostOptions,
+  context: CliContext,
+  command: string,
+  check: (signerFile: string) => Promise<unknown> = async () => {},
+): Promise<Host> {
   const { strategy, recipients } = await readStrategy(options, context);
   const state = findStateDir(options.stateDir, context.env, process.geteuid?.() ?? 0, homedir(), context.cwd);
   const store = openStore(strategy.store);
   await store.check();
+  const signerFile = signerFileOf(strategy);
+  await check(signerFile);
   const stateFolder = await openStateFolder(state, strategy.name, process.geteuid?.() ?? 0);
   const lock = await acquireLock(join(stateFolder, 'lock'), {
     command,
@@ -92,7 +104,7 @@ export async function openHost(options: HostOptions, context: CliContext, comman
     store,
     stateFolder,
     writer,
-    signerFile: signerFileOf(strategy),
+    signerFile,
     own: [stateFolder, ...(strategy.store.kind === 'directory' ? [strategy.store.directory] : [])],
     async close() {
       await store.close();

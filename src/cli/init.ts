@@ -38,7 +38,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
     { openHost },
     { notActedUpon },
     { parseFingerprint, FINGERPRINT_FORMS },
-    { HoldfastError },
+    { HoldfastError, systemCode },
   ] = await Promise.all([
     import('../init.ts'),
     import('./host.ts'),
@@ -53,8 +53,6 @@ async function run(options: Options, context: CliContext): Promise<void> {
   const host: Host = await openHost(options, context, 'init');
   try {
     const { strategy, recipients, store } = host;
-    const { lookAtRoots } = await import('../backup/roots.ts');
-    lookAtRoots(strategy.sources.flatMap((s) => (s.kind === 'paths' ? [s] : [])));
     const outcome = await init({
       name: strategy.name,
       store,
@@ -88,7 +86,17 @@ async function run(options: Options, context: CliContext): Promise<void> {
         signers,
         made: context.now(),
       });
-      await writeDurably(file, Buffer.from(card, 'utf8'), 0o644);
+      await writeDurably(file, Buffer.from(card, 'utf8'), 0o644).catch((cause: unknown) => {
+        const code = systemCode(cause instanceof Error ? cause.cause : undefined);
+        throw new HoldfastError(
+          'io',
+          `cannot write the card ${file} (${code ?? 'unknown'}): give --card another name`,
+          {
+            path: file,
+            cause,
+          },
+        );
+      });
       context.stderr(`Wrote ${file}: print it, fill it in, and keep it in the safe.\n`);
     }
   } finally {

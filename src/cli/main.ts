@@ -1,7 +1,8 @@
 /** Where the program starts: finds the command, runs it, and turns whatever comes out into an exit code. */
+import { constants } from 'node:os';
 import process from 'node:process';
 import type { Command } from 'commander';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, systemCode } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { watchParent } from './parent.ts';
@@ -13,8 +14,16 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
   keygen: async (context) => (await import('./keygen.ts')).keygenCommand(context),
   init: async (context) => (await import('./init.ts')).initCommand(context),
   config: async (context) => {
-    const { checkKeys } = await import('./check-keys.ts');
-    return (await import('./config.ts')).configCommand(context, checkKeys(context));
+    const [{ checkKeys }, { checkRoots }, { configCommand }] = await Promise.all([
+      import('./check-keys.ts'),
+      import('./check-roots.ts'),
+      import('./config.ts'),
+    ]);
+    const keys = checkKeys(context);
+    return configCommand(context, async (strategy) => [
+      ...(await checkRoots(strategy)),
+      ...(await keys(strategy)),
+    ]);
   },
   backup: async (context) => (await import('./backup.ts')).backupCommand(context),
   points: async (context) => (await import('./points.ts')).pointsCommand(context),
@@ -23,9 +32,13 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
   verify: async (context) => (await import('./verify.ts')).verifyCommand(context),
 };
 
+/** Those that do nothing but answer: without a reader they have nothing left to do. */
+const ONLY_ANSWER = new Set(['config', 'points', 'ls']);
+
 /** Runs the command line `argv` (without node and script) and resolves with the exit code. */
 export async function main(argv: string[]): Promise<number> {
   watchParent(process.env);
+  watchReaders(argv);
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     process.stdout.write(`${programVersion()}\n`);
     return EXIT.ok;
@@ -57,7 +70,7 @@ Start with:
   holdfast restore --to /tmp/back --secret-key keys/secret.asc            on the client machine
 `,
     );
-  const asked = argv.find((word) => !word.startsWith('-'));
+  const asked = commandOf(argv);
   const make = asked === undefined ? undefined : COMMANDS[asked];
   const wanted = make === undefined ? Object.values(COMMANDS) : [make];
   for (const command of await Promise.all(wanted.map((one) => one(context)))) program.addCommand(command);
@@ -65,17 +78,40 @@ Start with:
   return program;
 }
 
-/** All commands write through the context and throw instead of ending the process. */
+function commandOf(argv: readonly string[]): string | undefined {
+  return argv.find((word) => !word.startsWith('-'));
+}
+
+/**
+ * Whoever reads the output may end before it does, as `head` does. A command that only answers ends quietly then, as if
+ * by SIGPIPE; all others go on with their work, which their exit code tells of.
+ */
+function watchReaders(argv: readonly string[]): void {
+  const onlyAnswers = ONLY_ANSWER.has(commandOf(argv) ?? 'config');
+  process.stdout.on('error', (error) => {
+    if (systemCode(error) !== 'EPIPE') throw error;
+    if (onlyAnswers) process.exit(128 + constants.signals.SIGPIPE);
+  });
+  process.stderr.on('error', (error) => {
+    if (systemCode(error) !== 'EPIPE') throw error;
+  });
+}
+
+/** All commands write through the context and throw instead of ending the process; report() says what is wrong with a call. */
 function settle(command: Command, context: CliContext): void {
-  command.configureOutput({ writeOut: context.stdout, writeErr: context.stderr }).exitOverride();
+  command
+    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr, outputError: () => {} })
+    .exitOverride();
   for (const sub of command.commands) settle(sub, context);
 }
 
 /** Says what went wrong, as text and, where JSON was asked for, as JSON. */
-function report(error: unknown, argv: readonly string[], context: CliContext): number {
-  const commander = commanderCode(error);
-  if (commander !== undefined)
-    return commander.endsWith('helpDisplayed') || commander === 'commander.version' ? EXIT.ok : EXIT.usage;
+function report(thrown: unknown, argv: readonly string[], context: CliContext): number {
+  const commander = commanderCode(thrown);
+  if (commander?.endsWith('helpDisplayed') || commander === 'commander.version') return EXIT.ok;
+  // The help was shown in place of an error.
+  if (commander === 'commander.help') return EXIT.usage;
+  const error = commander === undefined ? thrown : wrongCall(thrown as Error);
   if (error instanceof HoldfastError) {
     if (argv.includes('--json')) {
       const { code, message, path, object } = error;
@@ -90,6 +126,15 @@ function report(error: unknown, argv: readonly string[], context: CliContext): n
   }
   context.stderr(`holdfast: this is a defect of the program; please report it with what follows\n${trace}\n`);
   return EXIT.failed;
+}
+
+/** What commander says of a call, as one line that begins like all others. */
+function wrongCall({ message }: Error): HoldfastError {
+  const problem = message
+    .replace(/^error: /, '')
+    .replace(/\.?\s*\n\s*/g, ' ')
+    .replace(/\.\s*$/, '');
+  return new HoldfastError('usage', `${problem}; --help shows how it is called`);
 }
 
 function commanderCode(error: unknown): string | undefined {

@@ -7,17 +7,12 @@ import { formatBytes } from '../strategy/size.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
 import { pathKeys } from './path-json.ts';
-import { formatTime } from './times.ts';
+import { describePoint } from './reading.ts';
 
 /** Troubles that a summary lists; of more, only the number is given. */
 const LISTED = 10_000;
 /** Entries with one and the same problem that are named on a terminal or in a log. */
 const NAMED = 20;
-
-/** A point as messages name it: `point 7 of 2026-11-21 03:30:00 +01:00`. */
-export function namePoint(point: Point): string {
-  return `point ${point.seq} of ${formatTime(point.time)}`;
-}
 
 /** Turns what happens into text or JSON. */
 export class RestoreReport {
@@ -39,10 +34,10 @@ export class RestoreReport {
     const kind = `${this.#point.type}, ${formatAge(now.getTime() - this.#point.time.getTime())}`;
     const verb = resumed ? 'Going on with the interrupted restore of' : 'Restoring';
     this.#say(
-      `${verb} ${namePoint(this.#point)} (${kind}) into ${this.#target}: ${entries} entries, ${formatBytes(bytes)}${resumed ? ' still to come' : ''}.`,
+      `${verb} ${describePoint(this.#point)} (${kind}) into ${this.#target}: ${count(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${resumed ? ' still to come' : ''}.`,
     );
     this.#say(
-      `${volumes} ${volumes === 1 ? 'volume' : 'volumes'}, ${formatBytes(download)}, to fetch; ${formatBytes(free)} are free there.`,
+      `${count(volumes, 'volume', 'volumes')}, ${formatBytes(download)}, to fetch; ${formatBytes(free)} are free there.`,
     );
     if (this.#json) {
       const point = this.#pointJson();
@@ -86,14 +81,18 @@ export class RestoreReport {
         ...notListed('damagedNotListed', damaged),
       });
     }
-    this.#say(`Restored ${restored} entries, ${formatBytes(bytes)}, in ${seconds.toFixed(1)} s.`);
+    this.#say(
+      `Restored ${count(restored, 'entry', 'entries')}, ${formatBytes(bytes)}, in ${seconds.toFixed(1)} s.`,
+    );
     if (damaged.length > 0 || lost.length > 0) {
       this.#say(
-        `${damaged.length} entries are damaged in the store and were left out; they are named above.`,
+        `${count(damaged.length, 'entry was', 'entries were')} damaged in the store and left out; named above.`,
       );
     }
     if (incomplete.length > 0) {
-      this.#say(`${incomplete.length} entries are not as they were; they are named above.`);
+      this.#say(
+        `${count(incomplete.length, 'entry is', 'entries are')} missing or not as in the point; named above.`,
+      );
     }
   }
 
@@ -128,6 +127,10 @@ export class RestoreReport {
   #line(json: unknown): void {
     this.#context.stdout(`${JSON.stringify(json)}\n`);
   }
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
 
 function troubleJson({ path, problem }: Trouble): object {

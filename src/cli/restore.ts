@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { Command } from 'commander';
-import type { Point } from '../chain/points.ts';
 import { HoldfastError } from '../errors.ts';
+import { Selection } from '../manifest/select.ts';
 import { restore } from '../restore.ts';
 import type { CliContext } from './context.ts';
 import { startProgress } from './progress.ts';
@@ -11,15 +11,16 @@ import {
   addKeyOptions,
   addReadingOptions,
   choosePoint,
+  describePoint,
   type KeyOptions,
   offer,
   openReading,
-  type Reading,
   type ReadingOptions,
   requireSecretKey,
   sayRejected,
+  withOffer,
 } from './reading.ts';
-import { namePoint, RestoreReport } from './restore-report.ts';
+import { RestoreReport } from './restore-report.ts';
 import { withSignals } from './signals.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
@@ -64,6 +65,7 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
   if (options.to === '')
     throw new HoldfastError('usage', '--to names no folder: name one, such as --to /srv/restore');
   const target = resolve(context.cwd, options.to);
+  const selection = paths.length === 0 ? undefined : new Selection(paths);
   const reading = await openReading(options, context);
   try {
     sayRejected(reading, context);
@@ -77,10 +79,11 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
           store: reading.store,
           names: reading.names,
           point,
-          pointName: namePoint(point),
+          pointName: describePoint(point),
           secret,
           target,
           paths,
+          selection,
           overwrite: options.overwrite === true,
           owner: options.owner,
           impliedMode: 0o777 & ~process.umask(),
@@ -94,7 +97,9 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
         },
       );
     const result = await withSignals(work)
-      .catch((error: unknown) => withAdvice(error, reading, point))
+      .catch(async (error: unknown) => {
+        throw await withOffer(reading, point, error);
+      })
       .finally(() => progress.stop());
     report.result(result, (performance.now() - started) / 1000);
     if (result.lost.length > 0) {
@@ -104,11 +109,4 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
   } finally {
     await reading.store.close();
   }
-}
-
-/** Where the manifest itself is damaged, says which point can be had instead. */
-async function withAdvice(error: unknown, reading: Reading, point: Point): Promise<never> {
-  if (!(error instanceof HoldfastError) || error.code !== 'damage' || error.object === undefined) throw error;
-  const advice = await offer(reading, point.seq, new Set([error.object]));
-  throw new HoldfastError('damage', `${error.message}; ${advice}`, { object: error.object, cause: error });
 }

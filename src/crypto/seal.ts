@@ -1,9 +1,8 @@
 /** Encrypts a stream of bytes for recipients as one OpenPGP message that GnuPG 2.2 decrypts; signs and stores nothing. */
 import { randomBytes } from 'node:crypto';
-import { ReadableStream } from 'node:stream/web';
 import * as openpgp from 'openpgp';
 import { HoldfastError } from '../errors.ts';
-import { regroup } from './pieces.ts';
+import { type Allocate, dataPacket } from './data-packet.ts';
 import { checkEncryptionKey, type ParsedRecipient } from './recipients.ts';
 
 export { type ParsedRecipient, parseRecipients } from './recipients.ts';
@@ -16,8 +15,8 @@ const SESSION_KEY_SIZE = 32;
  * public-key encrypted session key packet (version 3) per recipient and one version 1 symmetrically encrypted and
  * integrity protected data packet, AES-256, with one uncompressed literal data packet in it.
  *
- * Pieces of the plaintext are not copied when they are large: they must stay unchanged until the last piece of the
- * message was yielded. A few MiB of plaintext are read ahead. `now` must lie within the validity of every key.
+ * The session key packets are made by openpgp.js, the data packet by data-packet.ts. A piece of the plaintext may be
+ * used again as soon as the next one was asked for; `allocate` gives the places for large parts of the message. `now` must lie within the validity of every key.
  *
  * Errors: `key`, when a key is not valid at `now`; what `plaintext` throws comes out as it is.
  */
@@ -25,6 +24,7 @@ export async function* seal(
   plaintext: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   recipients: readonly ParsedRecipient[],
   now: Date,
+  allocate?: Allocate,
 ): AsyncGenerator<Uint8Array, void> {
   if (recipients.length === 0) {
     throw new HoldfastError(
@@ -34,16 +34,13 @@ export async function* seal(
   }
   for (const { key } of recipients) await checkEncryptionKey(key, now);
 
-  const message = await openpgp.createMessage({ binary: ReadableStream.from(regroup(plaintext)), date: now });
-  const sealed = await openpgp.encrypt({
-    message,
+  const sessionKey = randomBytes(SESSION_KEY_SIZE);
+  yield await openpgp.encryptSessionKey({
+    data: sessionKey,
+    algorithm: 'aes256',
     encryptionKeys: recipients.map((recipient) => recipient.key),
-    // A given session key makes the message independent of what the keys say they prefer: without it one key that
-    // announces version 2 packets or AES-128 would change the format.
-    sessionKey: { data: randomBytes(SESSION_KEY_SIZE), algorithm: 'aes256' },
     format: 'binary',
     date: now,
-    config: { preferredCompressionAlgorithm: openpgp.enums.compression.uncompressed },
   });
-  yield* sealed as ReadableStream<Uint8Array>;
+  yield* dataPacket(plaintext, sessionKey, allocate);
 }

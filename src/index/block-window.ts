@@ -25,13 +25,16 @@ export class BlockWindow {
   readonly #digests = new Uint32Array(4 * CAPACITY);
   readonly #places = new Uint32Array(3 * CAPACITY);
   readonly #next = new Int32Array(CAPACITY);
+  /** 1 for a block whose content is in the window elsewhere too: where it is found says nothing of where the new version stands. */
+  readonly #repeats = new Uint8Array(CAPACITY);
   readonly #heads = new Int32Array(SLOTS).fill(-1);
   /** Running numbers: of the first block that is still held, and of the next to be loaded. */
   #first = 0;
   #end = 0;
-  /** Index into #old of the next segment to be loaded. */
+  /** Indices into #old: of the segment with which loading last began, and of the next to be loaded. */
+  #firstSegment = 0;
   #nextSegment = 0;
-  /** Running number of the block that would continue the last match. */
+  /** Running number of the block that comes next if the new version goes on like the old one. */
   #expected = -1;
 
   constructor(log: SegmentLog, oldSegments: Uint32Array) {
@@ -44,13 +47,16 @@ export class BlockWindow {
    * The new version continues at a whole segment of the old one: what follows is most likely what followed there.
    */
   continueAfter(segment: number): void {
-    const ahead = this.#old.indexOf(segment, Math.max(0, this.#nextSegment - 1));
-    if (ahead < 0 || ahead < this.#nextSegment) return;
+    if (this.#old.subarray(this.#firstSegment, this.#nextSegment).includes(segment)) return;
+    const ahead = this.#old.indexOf(segment, this.#nextSegment);
+    // One that comes several times, such as a hole, does not say where.
+    if (ahead < 0 || this.#old.includes(segment, ahead + 1)) return;
     // Beyond what is loaded: begin anew just before it.
     this.#heads.fill(-1);
     this.#first = this.#end;
     this.#expected = -1;
-    this.#nextSegment = Math.max(0, ahead - 16);
+    this.#firstSegment = Math.max(0, ahead - 16);
+    this.#nextSegment = this.#firstSegment;
     this.#loadUntil(this.#end + CAPACITY);
   }
 
@@ -61,15 +67,24 @@ export class BlockWindow {
     const c = word(digest, 8);
     const d = word(digest, 12);
     if (this.#expected >= this.#first && this.#is(this.#expected, a, b, c, d, length))
-      return this.#matched(this.#expected);
+      return this.#matched(this.#expected, true);
+    const found = this.#search(a, b, c, d, length);
+    if (found >= 0) return this.#matched(found, false);
+    // Most likely it has taken the place of the block that was expected.
+    if (this.#expected >= 0) this.#expected++;
+    return undefined;
+  }
+
+  /** Running number of the newest block with this digest and length among those that are looked at, or -1. */
+  #search(a: number, b: number, c: number, d: number, length: number): number {
     let candidate = this.#heads[a & (SLOTS - 1)] as number;
     for (let tries = 0; tries < TRIES && candidate >= this.#first; tries++) {
-      if (this.#is(candidate, a, b, c, d, length)) return this.#matched(candidate);
+      if (this.#is(candidate, a, b, c, d, length)) return candidate;
       const before = this.#next[candidate % CAPACITY] as number;
       if (before >= candidate) break;
       candidate = before;
     }
-    return undefined;
+    return -1;
   }
 
   #is(n: number, a: number, b: number, c: number, d: number, length: number): boolean {
@@ -85,7 +100,8 @@ export class BlockWindow {
     );
   }
 
-  #matched(n: number): BlockMatch {
+  /** `inSequence`: the block follows the one before it in the old version too. */
+  #matched(n: number, inSequence: boolean): BlockMatch {
     this.#expected = n + 1;
     const i = n % CAPACITY;
     const match = {
@@ -93,8 +109,9 @@ export class BlockWindow {
       offset: this.#places[3 * i + 1] as number,
       length: this.#places[3 * i + 2] as number,
     };
-    // Half of the window stays behind the match, half lies ahead.
-    if (this.#nextSegment < this.#old.length && n > this.#end - CAPACITY / 2) {
+    // Half of the window stays behind the match, half lies ahead. A single block may have strayed there.
+    const isPlace = inSequence && this.#repeats[i] === 0;
+    if (isPlace && this.#nextSegment < this.#old.length && n > this.#end - CAPACITY / 2) {
       this.#loadUntil(n + CAPACITY / 2);
     }
     return match;
@@ -134,6 +151,13 @@ export class BlockWindow {
     this.#places[3 * i] = segment;
     this.#places[3 * i + 1] = offset;
     this.#places[3 * i + 2] = length;
+    const twin = this.#search(a, b, c, d, length);
+    this.#repeats[i] = twin < 0 ? 0 : 1;
+    if (twin >= 0) {
+      this.#repeats[twin % CAPACITY] = 1;
+      // Found once in a while is enough: long chains of one and the same block would hide all others.
+      if (n - twin < CAPACITY / 2) return;
+    }
     const slot = a & (SLOTS - 1);
     this.#next[i] = this.#heads[slot] as number;
     this.#heads[slot] = n;

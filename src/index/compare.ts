@@ -79,9 +79,8 @@ export function* compare(
       yield* cursor.before(source.name, root);
       const trouble = troubleWith(root, source.allowEmpty, () => cursor.hasLiveBelow(source.name, root));
       if (trouble !== undefined) {
-        const carried = cursor.hasWithin(source.name, root);
+        const carried = yield* cursor.carry(source.name, root);
         yield { kind: 'incident', incident: { ...trouble, path: root, carried } };
-        if (carried) yield* cursor.carry(source.name, root);
         continue;
       }
       for (const found of walk(root, options)) {
@@ -103,12 +102,11 @@ export function* compare(
           case 'unreadable':
           case 'unlistable': {
             yield* cursor.before(source.name, found.path);
-            const carried = cursor.hasWithin(source.name, found.path);
+            const carried = yield* cursor.carry(source.name, found.path);
             yield {
               kind: 'incident',
               incident: { kind: 'unreadable', path: found.path, error: found.error, carried },
             };
-            yield* cursor.carry(source.name, found.path);
             break;
           }
           default:
@@ -205,13 +203,20 @@ class Cursor {
     }
   }
 
-  /** Everything at or below the path: carried over. */
-  *carry(source: string, path: ByteString): Generator<Change> {
+  /** Everything at or below the path: carried over. Returns whether there was anything but deletions. */
+  *carry(source: string, path: ByteString): Generator<Change, boolean> {
+    let carried = false;
     while (this.hasWithin(source, path)) {
       const old = this.#current as OldEntry;
       this.#advance();
-      yield old.entry.flags === 'g' ? { kind: 'still-gone', old } : { kind: 'carried', old };
+      if (old.entry.flags === 'g') {
+        yield { kind: 'still-gone', old };
+      } else {
+        carried = true;
+        yield { kind: 'carried', old };
+      }
     }
+    return carried;
   }
 
   #advance(): void {

@@ -2,6 +2,7 @@
 import type { StoredCommit } from '../chain/commits.ts';
 import { search, volumeCount } from '../chain/sets.ts';
 import { show } from '../format/bytes.ts';
+import { CHUNK_LIMIT } from '../format/limits.ts';
 import { type Contents, LINE_LIMIT, MalformedManifest, parseLine } from '../format/manifest.ts';
 import { comparePaths } from '../format/order.ts';
 import type { ByteString, Entry, Extent, Gone } from '../model.ts';
@@ -14,8 +15,6 @@ export type ManifestItem<E extends Entry | Gone = Entry | Gone> =
 const NEWLINE = 0x0a;
 /** Weight of the items that are handed out together; see weigh(). */
 export const BATCH = 512;
-/** No chunk is larger, in bytes (docs/format.md, section 4). */
-const CHUNK_LIMIT = 16 * 1024 * 1024;
 /** What a member of a volume takes at least, and what ends the archive, in bytes. */
 const MEMBER = 1024;
 const HEADER = 512;

@@ -5,6 +5,7 @@ import type { StoredCommit } from '../chain/commits.ts';
 import { open, type ParsedSecretKey } from '../crypto/open.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { type CommitObject, manifestsOf } from '../format/commit.ts';
+import { WINDOW_LOG } from '../format/limits.ts';
 import { type Contents, MalformedManifest, PART_LIMIT, parseContents } from '../format/manifest.ts';
 import type { StrategyNames } from '../format/names.ts';
 import { fetchObject } from '../store/fetch-object.ts';
@@ -20,7 +21,6 @@ export interface ManifestReader {
   onFetch?(name: string, size: number): void;
 }
 
-const WINDOW_LOG_LIMIT = 23;
 /** What a sealed part may have beyond its plaintext, in bytes: session keys for 64 recipients, and packet headers. */
 const SEAL_LIMIT = 1024 * 1024;
 
@@ -88,8 +88,6 @@ export async function openPart(reader: ManifestReader, { name, object, bytes }: 
     throw error;
   }
   const whole = Buffer.concat(frame);
-  if (windowOf(whole) > 2 ** WINDOW_LOG_LIMIT)
-    throw damaged(name, 'asks for a zstd window of more than 8 MiB');
   const plain = await unpack(name, whole, object.plainSize);
   if (plain.length === object.plainSize) return plain;
   throw damaged(name, `unpacks to ${plain.length} bytes where its commit says ${object.plainSize}`);
@@ -114,23 +112,12 @@ export function malformed(name: string, problem: string, cause?: unknown): Holdf
   );
 }
 
-/**
- * The window that a frame asks for, in bytes (RFC 8878, section 3.1.1.1.2); 0 where it is its content's size. zlib does not
- * look at it when the content fits into the buffer that it is given.
- */
-function windowOf(frame: Buffer): number {
-  const [descriptor = 0, window = 0] = frame.subarray(4);
-  if ((descriptor & 0x20) !== 0) return 0;
-  const base = 2 ** (10 + (window >> 3));
-  return base + (base / 8) * (window & 7);
-}
-
 async function unpack(name: string, frame: Buffer, plainSize: number): Promise<Buffer> {
   try {
     return await decompress(frame, {
       chunkSize: Math.max(plainSize, 1024),
       maxOutputLength: Math.max(plainSize, 1),
-      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT },
+      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
     });
   } catch (error) {
     const problem =

@@ -28,7 +28,7 @@ export async function* readManifest(
   const objects = manifestsOf(set.commit).slice(1);
   const wanted = parts
     .map((first, i) => ({ i, first, object: objects[i] as CommitObject }))
-    .filter(({ i, first }) => selection === undefined || selection.mayLieBetween(first, parts[i + 1]));
+    .filter(({ i, first }) => selection === undefined || selection.mayHold(first, parts[i + 1]));
   const lines = new ManifestLines(set, chain);
   let kept = true;
   let next = 0;

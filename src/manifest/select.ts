@@ -62,16 +62,15 @@ export class Selection {
   }
 
   /**
-   * Whether a selected entry can stand in a manifest at `first` or after it, and before `end` or at it (its further
-   * lines may). Without `end` the manifest ends there.
+   * Whether a selected entry can stand in a part of a manifest: its first line belongs to `first`, that of the next part
+   * to `next`, which may have lines in this one too.
    */
-  mayLieBetween(first: Place, end: Place | undefined): boolean {
-    // Where a source ends and another begins, anything may lie: such parts are few.
-    const sameSource = end?.source === first.source;
-    if (end !== undefined && !sameSource) return true;
+  mayHold(first: Place, next: Place | undefined): boolean {
+    // Another source may begin in it, and then anything may follow. Such parts are few, and one of them is the last.
+    if (next?.source !== first.source) return true;
     return this.#patterns.some(({ prefix }) => {
       const past = comparePaths(first.path, prefix) > 0 && !isWithin(first.path, prefix);
-      return !past && (end === undefined || comparePaths(end.path, prefix) >= 0);
+      return !past && comparePaths(next.path, prefix) >= 0;
     });
   }
 }

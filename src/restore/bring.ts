@@ -3,8 +3,8 @@ import type { SecretKey } from '../crypto/open.ts';
 import { HoldfastError } from '../errors.ts';
 import { inOrder } from '../in-order.ts';
 import type { ByteString } from '../model.ts';
+import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
-import { fetchVolume } from './fetch.ts';
 import { checkJob, type FileTrouble, type JobResult, volumeJob } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { WorkerPool } from './pool.ts';
@@ -119,8 +119,10 @@ class Pass {
   async run(): Promise<void> {
     const { plan, store } = this.#options;
     this.#check(THERE);
-    const fetch = async (index: number) =>
-      fetchVolume(store, plan.volumes.get(index)).catch((error: unknown) => onlyDamage(error));
+    const fetch = async (index: number) => {
+      const { name, object } = plan.volumes.get(index);
+      return fetchObject(store, name, object).catch((error: unknown) => onlyDamage(error));
+    };
     let rank = 0;
     for await (const [index, volume] of inOrder(this.#due, FETCHES, fetch)) {
       if (volume instanceof HoldfastError) {

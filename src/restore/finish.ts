@@ -1,5 +1,5 @@
 /** What comes after the content: files that failed are removed, links are made, and folders get what belongs to them, the deepest first. */
-import { chmodSync, closeSync, constants, copyFileSync, linkSync, symlinkSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, fchmodSync, linkSync, symlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { systemCode } from '../errors.ts';
 import { show, toBytes, toFsPath } from '../format/bytes.ts';
@@ -133,16 +133,15 @@ export function finishFolder(options: FinishOptions, folder: number): void {
   const table = plan.tree.folders;
   const state = options.folders[folder];
   if (state === FolderState.impossible) return;
+  const listed = table.isListed(folder);
+  if (!listed && state !== FolderState.made) return;
   const path = toFsPath(targetPath(root, table.path(folder)));
   try {
-    if (!table.isListed(folder)) {
-      if (state === FolderState.made) chmodSync(path, impliedMode);
-      return;
-    }
     const fd = openFolder(path);
     try {
-      const failed = setAttributes(fd, table.attributes(folder), owner);
+      const failed = listed ? setAttributes(fd, table.attributes(folder), owner) : 0;
       if (failed !== 0) foldersNotSet.set(folder, failed);
+      if (!listed) fchmodSync(fd, impliedMode);
     } finally {
       closeSync(fd);
     }

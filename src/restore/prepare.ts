@@ -20,6 +20,11 @@ export interface PrepareOptions {
   owner: boolean;
   /** Whether what stands in the way is replaced. */
   replace: boolean;
+  /**
+   * Mode for folders that are no entries, where the target holds other things: no later run could tell which of them it made.
+   * Undefined where all that is in the target is the restore's own.
+   */
+  openMode: number | undefined;
   /** Whether an earlier run has made all files that come in parts: those that are there may hold content by now. */
   prepared: boolean;
   /** Throws when the restore was told to end. */
@@ -32,7 +37,9 @@ export interface Prepared {
   folders: Uint8Array;
   /** Entries that cannot be made, by index. */
   troubles: Map<number, FileTrouble>;
-  /** Empty files of which not everything could be set, with a sum of NotSet. */
+  /** How many empty files were made; they are complete with that. */
+  empty: number;
+  /** Those of them of which not everything could be set, with a sum of NotSet. */
   notSet: Map<number, number>;
 }
 
@@ -47,6 +54,7 @@ export async function prepareTarget(options: PrepareOptions): Promise<Prepared> 
   const prepared: Prepared = {
     folders: new Uint8Array(plan.tree.folders.length),
     troubles: new Map(),
+    empty: 0,
     notSet: new Map(),
   };
   await makeFolders(options, prepared);
@@ -65,7 +73,7 @@ export async function prepareTarget(options: PrepareOptions): Promise<Prepared> 
 }
 
 async function makeFolders(options: PrepareOptions, { folders }: Prepared): Promise<void> {
-  const { plan, root, replace } = options;
+  const { plan, root, replace, openMode } = options;
   const table = plan.tree.folders;
   for (let folder = ROOT + 1; folder < table.length; folder++) {
     if (folder % TURN === 0) await turn(options);
@@ -75,8 +83,8 @@ async function makeFolders(options: PrepareOptions, { folders }: Prepared): Prom
     }
     const path = targetPath(root, table.path(folder));
     try {
-      const made = makeFolder(toFsPath(path), replace);
-      folders[folder] = made ? FolderState.made : FolderState.there;
+      const made = makeFolder(toFsPath(path), replace, table.isListed(folder) ? undefined : openMode);
+      folders[folder] = made || openMode === undefined ? FolderState.made : FolderState.there;
       if (!made && table.isListed(folder)) openForWork(toFsPath(path));
     } catch (error) {
       refuse(path, error);
@@ -91,7 +99,7 @@ async function turn({ stop }: PrepareOptions): Promise<void> {
   stop();
 }
 
-function prepareFile(options: PrepareOptions, { troubles, notSet }: Prepared, entry: number): void {
+function prepareFile(options: PrepareOptions, result: Prepared, entry: number): void {
   const { plan, root, owner, replace, prepared } = options;
   const size = plan.tree.entries.size(entry);
   if (size > 0 && isWhole(plan, entry)) return;
@@ -103,18 +111,15 @@ function prepareFile(options: PrepareOptions, { troubles, notSet }: Prepared, en
       const fd = createFile(toFsPath(path), replace);
       try {
         const failed = setAttributes(fd, plan.tree.entries.attributes(entry), owner);
-        if (failed !== 0) notSet.set(entry, failed);
+        if (failed !== 0) result.notSet.set(entry, failed);
+        result.empty++;
       } finally {
         closeSync(fd);
       }
     }
   } catch (error) {
-    troubles.set(entry, {
-      entry,
-      kind: 'io',
-      problem: `cannot be made (${refuse(path, error)})`,
-      begun: false,
-    });
+    const problem = `cannot be made (${refuse(path, error)})`;
+    result.troubles.set(entry, { entry, kind: 'io', problem, begun: false });
   }
 }
 

@@ -17,12 +17,14 @@ const EVERYTHING: Selection = { isExcluded: () => false };
 /** A selection by gitignore patterns, the last match decides; patterns with a slash are anchored at the root of the file system. */
 export function selection(exclude: readonly string[]): Selection {
   if (exclude.length === 0) return EVERYTHING;
-  let engine: Ignore = ignore().add(exclude);
+  // By default the engine ignores case: it would leave out what nobody named.
+  const newEngine = (): Ignore => ignore({ ignorecase: false }).add(exclude);
+  let engine = newEngine();
   let asked = 0;
   return {
     isExcluded(path, isFolder) {
       if (path === '/') return false;
-      if (++asked % ANSWERS_KEPT === 0) engine = ignore().add(exclude);
+      if (++asked % ANSWERS_KEPT === 0) engine = newEngine();
       const text = toBytes(path.slice(1)).toString('utf8');
       return engine.ignores(isFolder ? `${text}/` : text);
     },

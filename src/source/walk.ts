@@ -31,13 +31,15 @@ export interface WalkOptions {
 
 /** Errors that say that a path has gone since its folder was listed: a deletion, nothing else. */
 const GONE = new Set(['ENOENT', 'ENOTDIR']);
+/** A root is in no folder that was listed: one that is not there may be a file system that was unmounted. */
+const ROOT_GONE = 'ENOENT';
 
 /**
- * Walks a root (a file or a folder) depth first. The root itself comes first. Other file systems are not entered.
+ * Walks a root (a file or a folder) depth first. The root itself comes first. Other file systems are not entered. A root that is
+ * not there, or is taken away while it is walked, is unreadable.
  */
 export function* walk(root: ByteString, options: WalkOptions): Generator<Found> {
-  const stat = lstat(root);
-  if (stat === undefined) return;
+  const stat = lstat(root) ?? ROOT_GONE;
   if (typeof stat === 'string') {
     yield { kind: 'unreadable', path: root, error: stat };
     return;
@@ -47,14 +49,20 @@ export function* walk(root: ByteString, options: WalkOptions): Generator<Found> 
     return;
   }
   yield { kind: 'entry', path: root, stat };
-  if (stat.isDirectory()) yield* walkFolder(root, stat.dev, options);
+  if (stat.isDirectory()) yield* walkFolder(root, stat, options);
 }
 
 /** An explicit stack instead of recursion: a generator in a generator costs a hop per level for each entry. */
-function* walkFolder(root: ByteString, device: bigint, options: WalkOptions): Generator<Found> {
+function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptions): Generator<Found> {
   const { selection, own } = options;
+  const rootHasGone = () => {
+    const now = lstat(root);
+    return (
+      now === undefined || (typeof now === 'object' && (now.dev !== rootStat.dev || now.ino !== rootStat.ino))
+    );
+  };
   const stack: { folder: ByteString; names: ByteString[]; at: number }[] = [];
-  const first = list(root);
+  const first = list(root) ?? ROOT_GONE;
   if (typeof first === 'string') {
     yield { kind: 'unlistable', path: root, error: first };
     return;
@@ -67,7 +75,12 @@ function* walkFolder(root: ByteString, device: bigint, options: WalkOptions): Ge
     }
     const path = joinPath(top.folder, top.names[top.at++] as string);
     const stat = lstat(path);
-    if (stat === undefined) continue;
+    if (stat === undefined) {
+      if (!rootHasGone()) continue;
+      // The rest of it has not been deleted one by one.
+      yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+      return;
+    }
     if (typeof stat === 'string') {
       if (!selection.isExcluded(path, false)) yield { kind: 'unreadable', path, error: stat };
       continue;
@@ -82,11 +95,11 @@ function* walkFolder(root: ByteString, device: bigint, options: WalkOptions): Ge
       continue;
     }
     yield { kind: 'entry', path, stat };
-    if (stat.dev !== device) {
+    if (stat.dev !== rootStat.dev) {
       yield { kind: 'mount', path };
       continue;
     }
-    const names = list(path);
+    const names = list(path) ?? [];
     if (typeof names === 'string') yield { kind: 'unlistable', path, error: names };
     else stack.push({ folder: path, names, at: 0 });
   }
@@ -103,14 +116,14 @@ function lstat(path: ByteString): BigIntStats | string | undefined {
   }
 }
 
-/** The sorted names in a folder; the error's code when they cannot be had. A folder that has gone is empty. */
-function list(folder: ByteString): ByteString[] | string {
+/** The sorted names in a folder, undefined when it has gone, or the error's code. */
+function list(folder: ByteString): ByteString[] | string | undefined {
   try {
     // Latin-1 keeps every byte, and costs a sixth of the memory of Buffers.
     return readdirSync(toFsPath(folder), { encoding: 'latin1' }).sort();
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;
-    return GONE.has(code) ? [] : code;
+    return GONE.has(code) ? undefined : code;
   }
 }

@@ -32,7 +32,7 @@ export function directoryStore(root: string, prefix = ''): Store {
 
 class DirectoryStore implements Store {
   readonly label: string;
-  readonly uploads = 2;
+  readonly uploads = 1;
   readonly #prefix: string[];
   readonly #faults: DirectoryFaults;
   readonly #folders: DirectoryFolders;

@@ -34,7 +34,10 @@ export interface Store {
   check(): Promise<void>;
   /** Stores one object; resolves only when the store has it durably. An existing object of that name is replaced. */
   put(name: string, body: readonly Uint8Array[], options: PutOptions): Promise<void>;
-  /** The whole object, at most `limit` bytes (a larger one is refused before it is read); undefined when there is none. */
+  /**
+   * The whole object, at most `limit` bytes (a larger one is refused before it is read), in memory that is the caller's
+   * own; undefined when there is none.
+   */
   get(name: string, limit: number): Promise<Uint8Array | undefined>;
   /** Size and MD5, asked of the store anew (never from a cache); undefined when there is none. */
   stat(name: string): Promise<ObjectStat | undefined>;

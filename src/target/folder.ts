@@ -21,16 +21,16 @@ const WORKING_MODE = 0o700;
  * Makes sure that `path` is a folder, and no link to one. With `replace`, something else that stands there gives way. Returns
  * whether it was made. Errors are Node's own: EEXIST where something else stands there and stays.
  */
-export function makeFolder(path: FsPath, replace: boolean): boolean {
+export function makeFolder(path: FsPath, replace: boolean, mode = WORKING_MODE): boolean {
   try {
-    mkdirSync(path, WORKING_MODE);
+    mkdirSync(path, mode);
     return true;
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
     if (lstatSync(path).isDirectory()) return false;
     if (!replace) throw error;
     unlinkSync(path);
-    mkdirSync(path, WORKING_MODE);
+    mkdirSync(path, mode);
     return true;
   }
 }

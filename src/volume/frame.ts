@@ -1,4 +1,5 @@
-/** Finds the end of a zstd frame (RFC 8878, section 3.1) in a stream of bytes; decompresses nothing. */
+/** Finds the end of a zstd frame (RFC 8878, section 3.1) in a stream of bytes, and refuses a window that is too large; decompresses nothing. */
+import { WINDOW_LOG } from '../format/limits.ts';
 
 const MAGIC = 0xfd2fb528;
 const BLOCK_HEADER = 3;
@@ -12,7 +13,8 @@ export class MalformedFrame extends Error {}
 
 /**
  * Follows one frame from block to block. zlib's decompressor takes whatever stands after a frame for a further frame, or
- * passes over it, depending on how the bytes are cut: so the end is found here.
+ * passes over it, depending on how the bytes are cut; and it does not look at the window when the content fits into the
+ * buffer that it is given. So both are looked at here.
  */
 export class FrameEnd {
   #expecting: Expecting = 'start';
@@ -24,6 +26,8 @@ export class FrameEnd {
   #skip = 0;
   #last = false;
   #checksum = false;
+  /** Whether a byte that tells the window begins the rest of the header. */
+  #hasWindow = false;
 
   /** Takes the next bytes. Throws MalformedFrame for bytes that cannot stand there, also for any after the frame. */
   push(bytes: Uint8Array): void {
@@ -53,6 +57,7 @@ export class FrameEnd {
         this.#takeStart();
         return;
       case 'header':
+        if (this.#hasWindow) checkWindow(this.#field[0] as number);
         this.#expect('block', BLOCK_HEADER);
         return;
       case 'block':
@@ -68,6 +73,7 @@ export class FrameEnd {
     const descriptor = this.#field[4] as number;
     const singleSegment = (descriptor & 0x20) !== 0;
     this.#checksum = (descriptor & 0x04) !== 0;
+    this.#hasWindow = !singleSegment;
     const window = singleSegment ? 0 : 1;
     const dictionary = [0, 1, 2, 4][descriptor & 3] as number;
     const size = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number;
@@ -93,5 +99,13 @@ export class FrameEnd {
     this.#expecting = what;
     this.#have = 0;
     this.#need = bytes;
+  }
+}
+
+/** The window descriptor (RFC 8878, section 3.1.1.1.2): exponent and mantissa. */
+function checkWindow(descriptor: number): void {
+  const base = 2 ** (10 + (descriptor >> 3));
+  if (base + (base / 8) * (descriptor & 7) > 2 ** WINDOW_LOG) {
+    throw new MalformedFrame('it asks for a zstd window of more than 8 MiB');
   }
 }

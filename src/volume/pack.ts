@@ -1,10 +1,8 @@
 /** Chunks into volumes: tar, then zstd, piece by piece. Sealing is not known here. */
 import { constants, createZstdCompress, type ZstdCompress, zstdCompressSync } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
+import { WINDOW_LOG } from '../format/limits.ts';
 import type { ObjectSink, ObjectWriter } from './sink.ts';
-
-/** zstd parameters that every sealed object uses (docs/format.md, section 3): the window stays within 8 MiB. */
-const WINDOW_LOG = 23;
 
 const SLAB = 2 * 1024 * 1024;
 const TAR_BLOCK = 512;
@@ -167,7 +165,7 @@ class OpenVolume {
     if (bytes.length >= LARGE_CHUNK) return this.#addLarge(sha256, bytes);
     if (bytes.length > SLAB - this.#arenaUsed) return this.#drain().then(() => this.#addSmall(sha256, bytes));
     this.#addSmall(sha256, bytes);
-    return this.#expected - this.#received >= SLAB ? this.#drain() : undefined;
+    return this.#laidOut >= SLAB ? this.#drain() : undefined;
   }
 
   async close(): Promise<void> {
@@ -183,6 +181,11 @@ class OpenVolume {
       this.#zstd.end();
     });
     await this.#writer.end(this.#plain);
+  }
+
+  /** Bytes that are in the slab, or will come there: tar-stream gives what it has whenever the caller waits for anything. */
+  get #laidOut(): number {
+    return this.#slabUsed + this.#expected - this.#received;
   }
 
   async #addLarge(sha256: string, bytes: Uint8Array): Promise<void> {

@@ -6,11 +6,9 @@ import { constants, createZstdDecompress } from 'node:zlib';
 import { type ExtractEvents, extract, type Header } from 'tar-stream';
 import { open, type ParsedSecretKey } from '../crypto/open.ts';
 import { HoldfastError } from '../errors.ts';
+import { CHUNK_LIMIT, WINDOW_LOG } from '../format/limits.ts';
 import { FrameEnd } from './frame.ts';
 
-/** No chunk is larger, in bytes (docs/format.md, section 4). */
-export const CHUNK_LIMIT = 16 * 1024 * 1024;
-const WINDOW_LOG_LIMIT = 23;
 /** Small writes and reads are dear: each is a hop to another thread. */
 const PIECE = 1024 * 1024;
 const TAR_BLOCK = 512;
@@ -50,7 +48,7 @@ export async function unpackVolume(
   const archive = new Archive(expected, onChunk, wanted);
   const zstd = createZstdDecompress({
     chunkSize: PIECE,
-    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT },
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
   });
   try {
     await pipeline(compressed(ciphertext, key, expected), zstd, archive.sink);

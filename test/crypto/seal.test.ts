@@ -65,7 +65,7 @@ describe('the form of the message', () => {
     const listing = gnupg.packets(message);
     expect(listing.match(/^:pubkey enc packet: version 3.*/gm)).toHaveLength(2);
     expect(listing).not.toMatch(/keyid 0000000000000000/);
-    expect(listing).toMatch(/^:encrypted data packet:\n\tlength: unknown\n\tmdc_method: 2$/m);
+    expect(listing).toMatch(/^:encrypted data packet:\n\tlength: (unknown|\d+)\n\tmdc_method: 2$/m);
     expect(listing.match(/^:literal data packet:/gm)).toHaveLength(1);
     expect(listing).not.toContain('compressed');
     expect(message.length).toBeGreaterThan(zeros.length);
@@ -138,7 +138,8 @@ describe('memory', () => {
         ended = true;
       }
     }
-    for await (const _part of seal(source(), recipients, now())) break;
+    let parts = 0;
+    for await (const _part of seal(source(), recipients, now())) if (++parts === 3) break;
     await expect.poll(() => ended).toBe(true);
   });
 });

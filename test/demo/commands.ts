@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The executable, by its absolute path. */
@@ -21,6 +22,7 @@ export class Commands {
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
   #running: ChildProcess | undefined;
+  #killed = false;
 
   /** `env` without what would send Holdfast elsewhere than the commands say. */
   constructor(folder: string, env: NodeJS.ProcessEnv) {
@@ -33,7 +35,11 @@ export class Commands {
   async holdfast(...args: string[]): Promise<Ran> {
     print(`\n  $ ${line(['holdfast', ...args])}`);
     // A shell gives both outputs one way out, so that they come in the order in which they were written.
-    const ran = await this.#run('/bin/sh', ['-c', 'exec "$@" 2>&1', 'sh', process.execPath, HOLDFAST, ...args], args);
+    const ran = await this.#run(
+      '/bin/sh',
+      ['-c', 'exec "$@" 2>&1', 'sh', process.execPath, HOLDFAST, ...args],
+      args,
+    );
     for (const said of ran.output.split('\n')) if (said !== '') print(`    ${said}`);
     return ran;
   }
@@ -43,12 +49,16 @@ export class Commands {
     return this.#run(process.execPath, [HOLDFAST, ...args], args);
   }
 
-  /** Ends the command that is running. */
+  /** Ends the command that is running, and lets no other begin. */
   kill(): void {
+    this.#killed = true;
     this.#running?.kill('SIGTERM');
   }
 
   async #run(program: string, words: string[], args: readonly string[]): Promise<Ran> {
+    // Lets signals in that came while the demonstration was at work itself.
+    await setImmediate();
+    if (this.#killed) throw new CommandFailed('interrupted');
     const started = performance.now();
     const child = spawn(program, words, {
       cwd: this.#folder,

@@ -4,8 +4,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { copyFileSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeChanges } from './changes.ts';
 import { CommandFailed, Commands, HOLDFAST, print, type Ran } from './commands.ts';
@@ -49,6 +49,7 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   const started = performance.now();
+  const files = values.files === undefined ? undefined : existingFolder(values.files);
   const folder = workFolder(positionals[0], values.keep === true, ROOM);
   const commands = new Commands(folder.path, process.env);
   let interrupted: NodeJS.Signals | undefined;
@@ -59,7 +60,6 @@ async function main(): Promise<number> {
     });
   }
   try {
-    const files = values.files === undefined ? undefined : resolve(values.files);
     const found = await demonstrate(folder, commands, files);
     print(`\n${verdict(found)} (${((performance.now() - started) / 1000).toFixed(0)} s in all)`);
     if (folder.stays)
@@ -75,6 +75,13 @@ async function main(): Promise<number> {
   } finally {
     folder.end();
   }
+}
+
+function existingFolder(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Refused(`--files ${path}: there is no such folder`);
+  }
+  return realpathSync(path);
 }
 
 /** All steps; returns in what the restored points differ from the source. */
@@ -123,7 +130,7 @@ async function demonstrate(
   const { output } = await commands.holdfast('init', ...host, '--card', 'client/card.txt');
   const pin = `signer: "${/^[0-9A-F]{40}$/m.exec(output)?.[0]}"\n`;
   print('\n  The fingerprint goes into the strategy of the vm, and into a short one for whoever restores:');
-  show(join(path, 'vm/strategy.yaml'), path, strategyOf(data) + pin);
+  show(join(path, 'vm/strategy.yaml'), path, strategyOf(data) + pin, pin);
   show(join(path, 'client/restore.yaml'), path, `name: demo\nstore:\n  directory: ../store\n${pin}`);
 
   title('A full backup');
@@ -239,11 +246,11 @@ schedule: { full: weekly }
 `;
 }
 
-/** Writes a file and shows it. */
-function show(file: string, folder: string, content: string): void {
+/** Writes a file and shows it, or what is new in it. */
+function show(file: string, folder: string, content: string, added?: string): void {
   writeFileSync(file, content);
-  print(`\n  ${relative(folder, file)}:`);
-  for (const line of content.trimEnd().split('\n')) print(`    ${line}`);
+  print(`\n  ${relative(folder, file)}${added === undefined ? '' : ', a further line'}:`);
+  for (const line of (added ?? content).trimEnd().split('\n')) print(`    ${line}`);
 }
 
 function title(text: string): void {

@@ -25,7 +25,7 @@ export class MemoryStore implements Store {
     const bytes = this.objects.get(name);
     if (bytes !== undefined && bytes.length > limit)
       throw new HoldfastError('damage', `${name} is too large`);
-    return bytes;
+    return bytes && new Uint8Array(bytes);
   }
 
   async stat(name: string): Promise<ObjectStat | undefined> {

@@ -1,30 +1,33 @@
 import { hash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BlockWindow } from '../../src/index/block-window.ts';
 import { BLOCK_RECORD, SegmentLog } from '../../src/index/segment-log.ts';
-import { temporaryFolder } from '../helpers/temporary.ts';
+import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 
 /** Blocks of a segment here. */
 const BLOCKS = 512;
 const LENGTH = 1000;
 const ZERO = hash('sha256', 'zero', 'binary').slice(0, 16);
 
-/** Digest of the n-th block of the old version: its number, so that millions are made quickly. */
+const scratch = Buffer.alloc(16, 7);
+
+/** Digest of the n-th block of the old version: made of its number, so that millions are made quickly. */
 function digestOf(n: number): string {
-  const bytes = Buffer.alloc(16, 7);
-  bytes.writeUInt32LE(Math.imul(n + 1, 0x9e3779b1) >>> 0, 0);
-  bytes.writeUInt32LE(n >>> 0, 4);
-  return bytes.toString('latin1');
+  scratch.writeUInt32LE(Math.imul(n + 1, 0x9e3779b1) >>> 0, 0);
+  scratch.writeUInt32LE(n >>> 0, 4);
+  return scratch.toString('latin1');
 }
 
-/** A log with one old version of `segments` segments; where `digest` says so, a block has another digest than its own. */
-async function oldVersion(
-  segments: number,
-  digest: (n: number) => string = digestOf,
-): Promise<{ log: SegmentLog; numbers: Uint32Array }> {
-  const base = join(await temporaryFolder(), 'chain');
-  const log = new SegmentLog(base, { segments: 0, extents: 0, blocks: 0 });
+interface OldVersion {
+  log: SegmentLog;
+  numbers: Uint32Array;
+}
+
+/** A log in `folder` with one old version of `segments` segments, with these digests of blocks. */
+function makeOldVersion(folder: string, segments: number, digest = digestOf): OldVersion {
+  const log = new SegmentLog(join(folder, 'chain'), { segments: 0, extents: 0, blocks: 0 });
   const numbers = new Uint32Array(segments);
   for (let s = 0; s < segments; s++) {
     const list = Buffer.alloc(BLOCKS * BLOCK_RECORD);
@@ -33,9 +36,13 @@ async function oldVersion(
       list.writeUInt16LE(LENGTH, i * BLOCK_RECORD + 16);
     }
     const chunk = { seq: 1, volume: 1, position: s, offset: 0, length: BLOCKS * LENGTH };
-    numbers[s] = log.addChunk(hash('sha256', `${base} ${s}`), chunk, list);
+    numbers[s] = log.addChunk(hash('sha256', `${s}`), chunk, list);
   }
   return { log, numbers };
+}
+
+async function oldVersion(segments: number, digest = digestOf): Promise<OldVersion> {
+  return makeOldVersion(await temporaryFolder(), segments, digest);
 }
 
 function place(n: number): { segment: number; offset: number; length: number } {
@@ -83,10 +90,22 @@ describe('the window over the blocks of an old version', () => {
 });
 
 describe('the window over an old version that is larger than it', () => {
-  const SEGMENTS = 4500;
+  const SEGMENTS = 3500;
+  let folder: string;
+  let large: OldVersion;
 
-  test('follows the matches from end to end', async () => {
-    const { log, numbers } = await oldVersion(SEGMENTS);
+  beforeAll(async () => {
+    folder = await makeFolder();
+    large = makeOldVersion(folder, SEGMENTS);
+  });
+
+  afterAll(async () => {
+    large.log.close();
+    await rm(folder, { recursive: true });
+  });
+
+  test('follows the matches from end to end', () => {
+    const { log, numbers } = large;
     const window = new BlockWindow(log, numbers);
     let missed = 0;
     // Every 50th block has changed.
@@ -96,15 +115,14 @@ describe('the window over an old version that is larger than it', () => {
       } else if (window.find(digestOf(n), LENGTH)?.offset !== place(n).offset) missed++;
     }
     expect(missed).toBe(0);
-    log.close();
   });
 
-  test('follows over stretches that are whole segments as before', async () => {
-    const { log, numbers } = await oldVersion(SEGMENTS);
+  test('follows over stretches that are whole segments as before', () => {
+    const { log, numbers } = large;
     const window = new BlockWindow(log, numbers);
     let missed = 0;
     for (let s = 0; s < SEGMENTS; s++) {
-      if (s % 1700 !== 900) {
+      if (s % 1000 !== 900) {
         window.continueAfter(numbers[s] as number);
         continue;
       }
@@ -113,7 +131,6 @@ describe('the window over an old version that is larger than it', () => {
       }
     }
     expect(missed).toBe(0);
-    log.close();
   });
 
   test('stays where the changes are though one block turns up everywhere, such as one of zeros', async () => {
@@ -132,8 +149,8 @@ describe('the window over an old version that is larger than it', () => {
     log.close();
   });
 
-  test('stays where the changes are though one segment turns up everywhere, such as a hole', async () => {
-    const { log, numbers: unique } = await oldVersion(SEGMENTS);
+  test('stays where the changes are though one segment turns up everywhere, such as a hole', () => {
+    const { log, numbers: unique } = large;
     const list = Buffer.alloc(BLOCK_RECORD);
     list.writeUInt16LE(LENGTH, 16);
     const hole = log.addHole(hash('sha256', 'hole'), LENGTH, list);
@@ -154,6 +171,5 @@ describe('the window over an old version that is larger than it', () => {
       }
     }
     expect(missed / asked).toBeLessThan(0.001);
-    log.close();
   });
 });

@@ -138,7 +138,14 @@ describe('the entries of a point', () => {
         expect(selection.unmatched).toEqual(selected.size === 0 ? [pattern] : []);
       }
     });
-    await fc.assert(property, { numRuns: 12, endOnFailure: true });
+    await fc.assert(property, { numRuns: 15, endOnFailure: true });
+  });
+
+  test('of a selection are found behind another source in the last part', async () => {
+    const history = new History();
+    await history.next([folder('/a-b', 1, { source: 'etc' }), file('/a/y', 1), file('/b', 1)], 100);
+    const items = await history.read(history.points()[0] as Point, new Selection(['/a']));
+    expect([...whole(items).keys()]).toEqual(['www\0/a/y']);
   });
 
   test('come in order of source and path', async () => {

@@ -139,7 +139,8 @@ describe('of a selection', () => {
     store.fetched.length = 0;
     const items = await read(set, new Selection(['/srv/d060']));
     expect(paths(items)).toEqual(entries.slice(480, 488).map(({ path }) => path));
-    expect(store.fetched.length).toBeLessThanOrEqual(3);
+    // Of 50 parts: the list, at most two that can hold it, and the last, in which another source might begin.
+    expect(store.fetched.length).toBeLessThanOrEqual(4);
     expect(store.fetched[0]).toContain(manifestName(0));
   });
 

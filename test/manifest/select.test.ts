@@ -78,33 +78,29 @@ test('what nothing answered to is named, and what was found is not', () => {
   refuseUnmatched(undefined, 'point 3');
 });
 
-describe('a stretch of a manifest', () => {
-  const may = (pattern: string, first: string, end?: string) =>
-    new Selection([pattern]).mayLieBetween(
-      { source: 's', path: first },
-      end === undefined ? undefined : { source: 's', path: end },
-    );
+describe('a part of a manifest', () => {
+  const may = (pattern: string, first: string, next: string) =>
+    new Selection([pattern]).mayHold({ source: 's', path: first }, { source: 's', path: next });
 
   test('is read when it can hold what is selected', () => {
     expect(may('/m', '/a', '/z')).toBe(true);
-    expect(may('/m', '/m')).toBe(true);
     expect(may('/m', '/a', '/m')).toBe(true);
     expect(may('/m', '/m/x', '/m/y')).toBe(true);
     expect(may('/m/*.x', '/m/b', '/m/c')).toBe(true);
     expect(may('/**/x', '/a', '/b')).toBe(true);
-    expect(may('/m', '/a')).toBe(true);
+    expect(may('/', '/a', '/b')).toBe(true);
   });
 
   test('is passed over when it cannot', () => {
     expect(may('/m', '/a', '/b')).toBe(false);
     expect(may('/m', '/n', '/z')).toBe(false);
-    expect(may('/m', '/n')).toBe(false);
     expect(may('/m', '/m-', '/n')).toBe(false);
     expect(may('/m/*.x', '/n', '/o')).toBe(false);
   });
 
-  test('is read when a source ends in it', () => {
-    const ends = { source: 'b', path: '/a' };
-    expect(new Selection(['/z']).mayLieBetween({ source: 'a', path: '/m' }, ends)).toBe(true);
+  test('is read when another source may begin in it', () => {
+    const selection = new Selection(['/a']);
+    expect(selection.mayHold({ source: 's', path: '/m' }, { source: 't', path: '/b' })).toBe(true);
+    expect(selection.mayHold({ source: 's', path: '/m' }, undefined)).toBe(true);
   });
 });

@@ -1,15 +1,34 @@
 /** What the tests of restore share: a store whose sets they make, and a restore of its newest point. */
+import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { loadCommits } from '../../src/chain/commits.ts';
 import { type Point, toPoints } from '../../src/chain/points.ts';
 import { type SecretKey, unlockSecretKey } from '../../src/crypto/secret-key.ts';
+import { Selection } from '../../src/manifest/select.ts';
 import type { Entry, Extent } from '../../src/model.ts';
 import { type RestoreObserver, type RestoreRequest, type RestoreResult, restore } from '../../src/restore.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
 import { file, makeKeys, type QuickKeys, QuickStore } from '../helpers/quick-store.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
+
+/** Whether owners can be set here, and file systems mounted. */
+export const ROOT = process.getuid?.() === 0;
+
+/** Some owner that whoever runs the tests can set. */
+export function owner(uid: number, gid: number): { uid: number; gid: number } {
+  return ROOT ? { uid, gid } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+}
+
+/** A folder to restore into that is not there yet, in a new folder; both go when the test has ended, whatever their modes. */
+export async function newTarget(): Promise<string> {
+  const base = await temporaryFolder();
+  onTestFinished(() => void execFileSync('chmod', ['-R', 'u+rwX', base]));
+  return join(base, 'back');
+}
 
 /** Keys that all tests of one file use. */
 export interface RestoreKeys extends QuickKeys {
@@ -22,9 +41,17 @@ export async function makeRestoreKeys(): Promise<RestoreKeys> {
   return { ...keys, plain };
 }
 
+/** Gives away copies, since a restore moves what it gets to its workers. */
+class GenerousStore extends MemoryStore {
+  override async get(name: string, limit: number): Promise<Uint8Array | undefined> {
+    const bytes = await super.get(name, limit);
+    return bytes && Uint8Array.from(bytes);
+  }
+}
+
 /** A fresh store in memory. */
 export function memoryRig(keys: RestoreKeys): { memory: MemoryStore; quick: QuickStore } {
-  const memory = new MemoryStore();
+  const memory = new GenerousStore();
   return { memory, quick: new QuickStore(memory, keys) };
 }
 
@@ -35,7 +62,7 @@ export async function newestPoint(quick: QuickStore, store: Store = quick.store)
 
 export type Wishes = Partial<RestoreRequest> & { target: string; observer?: Partial<RestoreObserver> };
 
-/** Restores the newest point, with owners, all of it, unless `wishes` says otherwise. */
+/** Restores the newest point, all of it, with owners where that is possible, unless `wishes` says otherwise. */
 export async function restoreNewest(
   quick: QuickStore,
   keys: RestoreKeys,
@@ -51,8 +78,9 @@ export async function restoreNewest(
       pointName: 'the point',
       secret: keys.plain,
       paths: [],
+      selection: request.paths === undefined ? undefined : new Selection(request.paths),
       overwrite: false,
-      owner: true,
+      owner: ROOT,
       impliedMode: 0o755,
       signal: new AbortController().signal,
       ...request,

@@ -1,0 +1,433 @@
+import { execFileSync } from 'node:child_process';
+import {
+  type BigIntStats,
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { comparePaths } from '../../src/format/order.ts';
+import {
+  type Change,
+  type ComparedSource,
+  compare,
+  type Incident,
+  signatureOf,
+} from '../../src/index/compare.ts';
+import { EntriesReader, EntriesWriter, encodeIndexLine } from '../../src/index/entries-file.ts';
+import type { ByteString } from '../../src/model.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
+import { asNobody, mountTmpfs, unmount } from '../source/rights.ts';
+import { apply, edit } from './edits.ts';
+
+/** What a comparison found, by path; incidents and what was skipped apart. */
+interface Outcome {
+  /** In the order in which they came: `source path` and the kind. */
+  changes: [path: string, kind: string][];
+  incidents: Incident[];
+  skipped: string[];
+}
+
+/** One host: sources on disk, and the index of the last comparison. */
+class Host {
+  readonly folder: string;
+  sources: ComparedSource[];
+  #index: string | undefined;
+  #runs = 0;
+
+  constructor(folder: string, sources: (Pick<ComparedSource, 'name' | 'paths'> & Partial<ComparedSource>)[]) {
+    this.folder = folder;
+    this.sources = sources.map((source) => ({ exclude: [], allowEmpty: false, ...source }));
+  }
+
+  /** Compares, and keeps what was found as the index for the next time. `own` are folders to leave out. */
+  compare(own: ReadonlySet<string> = new Set()): Outcome {
+    const old = this.#index === undefined ? undefined : new EntriesReader(this.#index);
+    const next = join(this.folder, `entries-${++this.#runs}`);
+    const writer = new EntriesWriter(next);
+    const outcome: Outcome = { changes: [], incidents: [], skipped: [] };
+    try {
+      for (const change of compare(this.sources, old, own)) this.#take(change, writer, outcome);
+      writer.finish();
+    } finally {
+      old?.close();
+      writer.close();
+    }
+    this.#index = next;
+    return outcome;
+  }
+
+  #take(change: Change, writer: EntriesWriter, outcome: Outcome): void {
+    if (change.kind === 'incident') {
+      outcome.incidents.push(change.incident);
+      return;
+    }
+    if (change.kind === 'skipped') {
+      outcome.skipped.push(`${change.why} ${change.path}`);
+      return;
+    }
+    const { source, path } =
+      change.kind === 'fresh' ? change : { source: change.old.source, path: change.old.entry.path };
+    const line = (signature: string, flags: string) =>
+      writer.line(
+        source,
+        encodeIndexLine({ path, signature, flags, changed: 0, segments: '', head: 'head' }),
+      );
+    let kind: string = change.kind;
+    switch (change.kind) {
+      case 'fresh':
+        line(signatureOf(change.stat), '');
+        kind = change.old === undefined || change.old.entry.flags === 'g' ? 'new' : 'changed';
+        break;
+      case 'same':
+        writer.line(source, change.old.line);
+        break;
+      case 'carried':
+        line(change.old.entry.signature, 'c');
+        break;
+      default:
+        line('', 'g');
+    }
+    outcome.changes.push([`${source} ${path}`, kind]);
+  }
+}
+
+/** All that changed, as an object from path to kind; what is as before is left out. */
+function differences({ changes }: Outcome): Record<string, string> {
+  return Object.fromEntries(changes.filter(([, kind]) => kind !== 'same' && kind !== 'still-gone'));
+}
+
+async function newHost(...names: string[]): Promise<{ host: Host; root: string }> {
+  const folder = await temporaryFolder();
+  chmodSync(folder, 0o755);
+  const root = join(folder, 'root');
+  mkdirSync(root);
+  return {
+    host: new Host(
+      folder,
+      (names.length > 0 ? names : ['a']).map((name) => ({ name, paths: [root] })),
+    ),
+    root,
+  };
+}
+
+function put(root: string, tree: Record<string, string>): void {
+  for (const [name, content] of Object.entries(tree)) {
+    const path = join(root, name);
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, content);
+  }
+}
+
+// The plainest of models: a list of what is there, made with paths as buffers.
+
+const signature = (s: BigIntStats) => [s.mode & 0o170000n, s.size, s.mtimeNs, s.ctimeNs, s.ino].join();
+
+function listAll(path: Buffer, into: Map<ByteString, string> = new Map()): Map<ByteString, string> {
+  const stat = lstatSync(path, { bigint: true });
+  into.set(path.toString('latin1'), signature(stat));
+  if (stat.isDirectory()) {
+    for (const name of readdirSync(path, { encoding: 'buffer' }))
+      listAll(Buffer.concat([path, Buffer.from('/'), name]), into);
+  }
+  return into;
+}
+
+/** What the comparison has to say, given what was there the last time, and which paths have gone before. */
+function expected(
+  before: ReadonlyMap<ByteString, string>,
+  now: ReadonlyMap<ByteString, string>,
+  gone: ReadonlySet<ByteString>,
+): [string, string][] {
+  const paths = new Set([...before.keys(), ...now.keys(), ...gone]);
+  return [...paths].sort(comparePaths).map((path) => {
+    const [was, is] = [before.get(path), now.get(path)];
+    if (is === undefined) return [path, was === undefined ? 'still-gone' : 'gone'];
+    return [path, was === undefined ? 'new' : was === is ? 'same' : 'changed'];
+  });
+}
+
+describe('a comparison of sources with the index', () => {
+  test('says of every path what the plainest of models says, over random trees and edits', async () => {
+    const folder = await temporaryFolder();
+    let runs = 0;
+    fc.assert(
+      fc.property(fc.array(fc.array(edit, { maxLength: 25 }), { minLength: 2, maxLength: 5 }), (steps) => {
+        const root = join(folder, `${++runs}`);
+        mkdirSync(root);
+        const host = new Host(folder, [{ name: 'a', paths: [root], allowEmpty: true }]);
+        let before = new Map<ByteString, string>();
+        const gone = new Set<ByteString>();
+        for (const edits of steps) {
+          for (const e of edits) apply(root, e);
+          const now = listAll(Buffer.from(root));
+          const { changes, incidents } = host.compare();
+          expect(incidents).toEqual([]);
+          expect(changes).toEqual(expected(before, now, gone).map(([p, kind]) => [`a ${p}`, kind]));
+          for (const p of [...before.keys()]) if (!now.has(p)) gone.add(p);
+          for (const p of now.keys()) gone.delete(p);
+          before = now;
+        }
+        rmSync(root, { recursive: true });
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('tells a change of type from file to folder to link and back', async () => {
+    const { host, root } = await newHost();
+    const kinds = [
+      () => put(root, { 'x/inner': '1' }),
+      () => put(root, { x: 'file' }),
+      () => symlinkSync('y', join(root, 'x')),
+    ];
+    put(root, { x: 'first', y: '' });
+    host.compare();
+    for (const [i, make] of [...kinds, ...kinds].entries()) {
+      rmSync(join(root, 'x'), { recursive: true });
+      make();
+      const found = differences(host.compare());
+      expect(found).toMatchObject({ [`a ${root}/x`]: 'changed' });
+      expect(found[`a ${root}/x/inner`], `step ${i}`).toBe(['new', 'gone', undefined][i % 3]);
+    }
+  });
+
+  test('knows a file that was replaced under the same size and times by its inode', async () => {
+    const { host, root } = await newHost();
+    put(root, { x: 'one' });
+    host.compare();
+    execFileSync('sh', [
+      '-c',
+      'cp -p "$0/x" "$0/y" && printf two > "$0/y" && touch -r "$0/x" "$0/y" && mv "$0/y" "$0/x"',
+      root,
+    ]);
+    expect(differences(host.compare())).toMatchObject({ [`a ${root}/x`]: 'changed' });
+  });
+
+  test('tells sources apart: one that is renamed or removed has gone, one that is added is new', async () => {
+    const { host, root } = await newHost('a', 'b');
+    put(root, { x: '' });
+    host.compare();
+    host.sources = host.sources.map((s) => (s.name === 'a' ? { ...s, name: 'c' } : s));
+    expect(differences(host.compare())).toEqual({
+      [`a ${root}`]: 'gone',
+      [`a ${root}/x`]: 'gone',
+      [`c ${root}`]: 'new',
+      [`c ${root}/x`]: 'new',
+    });
+    host.sources = host.sources.filter((s) => s.name === 'c');
+    expect(differences(host.compare())).toEqual({ [`b ${root}`]: 'gone', [`b ${root}/x`]: 'gone' });
+    expect(host.compare().changes).toEqual([
+      [`a ${root}`, 'still-gone'],
+      [`a ${root}/x`, 'still-gone'],
+      [`b ${root}`, 'still-gone'],
+      [`b ${root}/x`, 'still-gone'],
+      [`c ${root}`, 'same'],
+      [`c ${root}/x`, 'same'],
+    ]);
+  });
+
+  test('goes through several roots of a source in order, however they are written down', async () => {
+    const folder = await temporaryFolder();
+    const roots = ['a', 'a-b', 'b'].map((n) => join(folder, n));
+    for (const root of roots) put(root, { x: '' });
+    const host = new Host(folder, [{ name: 's', paths: [...roots].reverse() }]);
+    const { changes } = host.compare();
+    expect(changes.map(([p]) => p)).toEqual(roots.flatMap((root) => [`s ${root}`, `s ${root}/x`]));
+    host.sources = [
+      { ...(host.sources[0] as ComparedSource), paths: [roots[0] as string, roots[2] as string] },
+    ];
+    expect(differences(host.compare())).toEqual({ [`s ${roots[1]}`]: 'gone', [`s ${roots[1]}/x`]: 'gone' });
+  });
+
+  test('counts what comes to be excluded as gone, and what no longer is as new', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'cache/x': '', y: '' });
+    host.compare();
+    const [source] = host.sources as [ComparedSource];
+    host.sources = [{ ...source, exclude: ['cache/'] }];
+    expect(differences(host.compare())).toEqual({
+      [`a ${root}/cache`]: 'gone',
+      [`a ${root}/cache/x`]: 'gone',
+    });
+    host.sources = [source];
+    expect(differences(host.compare())).toEqual({ [`a ${root}/cache`]: 'new', [`a ${root}/cache/x`]: 'new' });
+  });
+
+  test('says what it leaves out: mounted file systems, and folders of its own', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'own/x': '', z: '' });
+    mountTmpfs(join(root, 'mounted'));
+    put(root, { 'mounted/x': '' });
+    const { dev, ino } = statSync(join(root, 'own'));
+    const { changes, skipped } = host.compare(new Set([`${dev}:${ino}`]));
+    expect(changes.map(([p]) => p)).toEqual([`a ${root}`, `a ${root}/mounted`, `a ${root}/z`]);
+    expect(skipped).toEqual([`mount ${root}/mounted`, `own ${root}/own`]);
+  });
+});
+
+describe('what a comparison cannot read', () => {
+  test('is carried over, not gone: a root that is missing, until it is back', async () => {
+    const { host, root } = await newHost('a', 'b');
+    put(root, { x: '1', 'd/y': '2' });
+    host.compare();
+    renameSync(root, `${root}-away`);
+    for (let run = 0; run < 2; run++) {
+      const { changes, incidents } = host.compare();
+      expect(new Set(changes.map(([, kind]) => kind))).toEqual(new Set(['carried']));
+      expect(changes.length).toBe(8);
+      expect(incidents).toEqual([
+        { kind: 'missing', path: root, carried: true },
+        { kind: 'missing', path: root, carried: true },
+      ]);
+    }
+    renameSync(`${root}-away`, root);
+    const back = host.compare();
+    expect(back.incidents).toEqual([]);
+    expect(new Set(back.changes.map(([, kind]) => kind))).toEqual(new Set(['changed']));
+    expect(differences(host.compare())).toEqual({});
+  });
+
+  test('is said where there is nothing to carry over: a root that never was there', async () => {
+    const folder = await temporaryFolder();
+    const host = new Host(folder, [{ name: 'a', paths: [join(folder, 'none')] }]);
+    for (let run = 0; run < 2; run++) {
+      const { changes, incidents } = host.compare();
+      expect(changes).toEqual([]);
+      expect(incidents).toEqual([{ kind: 'missing', path: join(folder, 'none'), carried: false }]);
+    }
+  });
+
+  test('is carried over, not gone: a root that is suddenly empty, unless emptiness is right', async () => {
+    const { host, root } = await newHost();
+    put(root, { x: '1' });
+    host.compare();
+    rmSync(join(root, 'x'));
+    const { changes, incidents } = host.compare();
+    expect(incidents).toEqual([{ kind: 'empty', path: root, carried: true }]);
+    expect(changes).toEqual([
+      [`a ${root}`, 'carried'],
+      [`a ${root}/x`, 'carried'],
+    ]);
+    host.sources = host.sources.map((s) => ({ ...s, allowEmpty: true }));
+    const allowed = host.compare();
+    expect(allowed.incidents).toEqual([]);
+    expect(differences(allowed)).toEqual({ [`a ${root}`]: 'changed', [`a ${root}/x`]: 'gone' });
+    expect(differences(host.compare())).toEqual({});
+  });
+
+  test('is no incident where a root was empty all the time, or has been emptied before', async () => {
+    const { host, root } = await newHost();
+    for (let run = 0; run < 2; run++) expect(host.compare().incidents).toEqual([]);
+    put(root, { x: '1' });
+    host.sources = host.sources.map((s) => ({ ...s, allowEmpty: true }));
+    host.compare();
+    rmSync(join(root, 'x'));
+    host.compare();
+    host.sources = host.sources.map((s) => ({ ...s, allowEmpty: false }));
+    const { changes, incidents } = host.compare();
+    expect(incidents).toEqual([]);
+    expect(changes).toEqual([
+      [`a ${root}`, 'same'],
+      [`a ${root}/x`, 'still-gone'],
+    ]);
+  });
+
+  test('is carried over, not gone: a file system that is not mounted', async () => {
+    const folder = await temporaryFolder();
+    const root = join(folder, 'mounted');
+    mountTmpfs(root);
+    put(root, { x: '1' });
+    const host = new Host(folder, [{ name: 'a', paths: [root] }]);
+    host.compare();
+    unmount(root);
+    const { changes, incidents } = host.compare();
+    expect(incidents).toEqual([{ kind: 'empty', path: root, carried: true }]);
+    expect(changes.map(([, kind]) => kind)).toEqual(['carried', 'carried']);
+  });
+
+  test('is carried over, not gone: folders that cannot be listed or entered; and said each time', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'closed/x': '1', 'closed/d/y': '2', 'names/z': '3', open: '4' });
+    chmodSync(host.folder, 0o777);
+    await asNobody(() => host.compare());
+    chmodSync(join(root, 'closed'), 0o700);
+    chmodSync(join(root, 'names'), 0o744);
+    for (let run = 0; run < 2; run++) {
+      const { changes, incidents } = await asNobody(() => host.compare());
+      expect(incidents).toEqual([
+        { kind: 'unreadable', path: `${root}/closed`, error: 'EACCES', carried: true },
+        { kind: 'unreadable', path: `${root}/names/z`, error: 'EACCES', carried: true },
+      ]);
+      const folders = run === 0 ? 'changed' : 'same';
+      expect(changes).toEqual([
+        [`a ${root}`, 'same'],
+        [`a ${root}/closed`, folders],
+        [`a ${root}/closed/d`, 'carried'],
+        [`a ${root}/closed/d/y`, 'carried'],
+        [`a ${root}/closed/x`, 'carried'],
+        [`a ${root}/names`, folders],
+        [`a ${root}/names/z`, 'carried'],
+        [`a ${root}/open`, 'same'],
+      ]);
+    }
+  });
+
+  test('does not count as carried where all that is known of it is that it has gone', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'd/x': '1', y: '2' });
+    chmodSync(host.folder, 0o777);
+    await asNobody(() => host.compare());
+    rmSync(join(root, 'd/x'));
+    await asNobody(() => host.compare());
+    chmodSync(join(root, 'd'), 0o700);
+    const { changes, incidents } = await asNobody(() => host.compare());
+    expect(incidents).toEqual([{ kind: 'unreadable', path: `${root}/d`, error: 'EACCES', carried: false }]);
+    expect(changes).toContainEqual([`a ${root}/d/x`, 'still-gone']);
+    const away = await newHost();
+    put(away.root, { x: '' });
+    away.host.compare();
+    away.host.sources = [];
+    away.host.compare();
+    rmSync(away.root, { recursive: true });
+    away.host.sources = [{ name: 'a', paths: [away.root], exclude: [], allowEmpty: false }];
+    expect(away.host.compare().incidents).toEqual([{ kind: 'missing', path: away.root, carried: false }]);
+  });
+
+  test('is carried over, not gone: the rest of a root that is taken away in the middle', async () => {
+    const { host, root } = await newHost();
+    put(root, { a: '', b: '', c: '' });
+    host.compare();
+    const file = join(host.folder, 'entries-1');
+    const reader = new EntriesReader(file);
+    const kinds: string[] = [];
+    for (const change of compare(host.sources, reader, new Set())) {
+      kinds.push(change.kind);
+      if (change.kind === 'same' && change.old.entry.path === `${root}/a`) renameSync(root, `${root}-away`);
+    }
+    reader.close();
+    expect(kinds).toEqual(['same', 'same', 'carried', 'carried', 'incident']);
+  });
+
+  test('can be a root of which not even the stat can be had', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'inner/x': '1' });
+    host.sources = [{ name: 'a', paths: [join(root, 'inner')], exclude: [], allowEmpty: false }];
+    chmodSync(host.folder, 0o777);
+    await asNobody(() => host.compare());
+    chmodSync(root, 0o700);
+    const { changes, incidents } = await asNobody(() => host.compare());
+    expect(incidents).toEqual([
+      { kind: 'unreadable', path: `${root}/inner`, error: 'EACCES', carried: true },
+    ]);
+    expect(changes.map(([, kind]) => kind)).toEqual(['carried', 'carried']);
+  });
+});

@@ -12,6 +12,8 @@ export interface Survey {
   /** Bytes of the files that would be read. */
   bytes: number;
   incidents: Incident[];
+  /** Folders that are left out although no pattern says so. */
+  skipped: { skipped: ByteString; why: 'mount' | 'own' }[];
 }
 
 /** What a path would be in the next point. */
@@ -61,7 +63,7 @@ export function survey(
   onPath: (path: SurveyedPath) => void,
 ): Survey {
   const old = entriesFile === undefined ? undefined : new EntriesReader(entriesFile);
-  const result: Survey = { entries: 0, fresh: 0, changed: 0, gone: 0, bytes: 0, incidents: [] };
+  const result: Survey = { entries: 0, fresh: 0, changed: 0, gone: 0, bytes: 0, incidents: [], skipped: [] };
   try {
     for (const change of compare(sources, old, own)) {
       if (change.kind === 'same' || change.kind === 'carried') {
@@ -71,6 +73,8 @@ export function survey(
         onPath({ path: change.old.entry.path, as: 'gone' });
       } else if (change.kind === 'incident') {
         result.incidents.push(change.incident);
+      } else if (change.kind === 'skipped') {
+        result.skipped.push({ skipped: change.path, why: change.why });
       } else if (change.kind === 'fresh') {
         result.entries++;
         if (change.stat.isFile()) result.bytes += Number(change.stat.size);

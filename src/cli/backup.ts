@@ -7,6 +7,8 @@ import type { Forecast } from '../backup/survey.ts';
 import type { BackupOutcome } from '../backup.ts';
 import { show } from '../format/bytes.ts';
 import type { Incident } from '../index/compare.ts';
+import type { ByteString } from '../model.ts';
+import { holdsData } from '../source/mount.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
 import { addHostOptions, type HostOptions } from './host.ts';
@@ -133,12 +135,7 @@ class Report {
 
   event(event: ProduceEvent): void {
     if ('skipped' in event) {
-      const what =
-        event.why === 'mount'
-          ? 'another file system is mounted there, not entered'
-          : "Holdfast's own, left out";
-      if (this.#json) this.#line({ event: 'skipped', ...pathKeys(event.skipped), why: event.why });
-      else this.say(`${show(event.skipped)}: ${what}`);
+      this.#skipped(event);
       return;
     }
     const { incident } = event;
@@ -148,8 +145,23 @@ class Report {
     this.#context.stderr(`holdfast: ${describe(incident)}\n`);
   }
 
+  #skipped({ skipped, why }: { skipped: ByteString; why: 'mount' | 'own' }): void {
+    if (this.#json) this.#line({ event: 'skipped', ...pathKeys(skipped), why });
+    if (why === 'own') {
+      this.say(`${show(skipped)}: Holdfast's own, left out`);
+    } else if (holdsData(skipped)) {
+      // Nobody should learn only when restoring that a disk was never backed up.
+      this.#context.stderr(
+        `holdfast: ${show(skipped)} is another file system and is not backed up; exclude it, or name it as a path of its own\n`,
+      );
+    } else {
+      this.say(`${show(skipped)}: another file system is mounted there, not entered`);
+    }
+  }
+
   dryRun(result: { type: string; reason: string; survey: import('../backup/survey.ts').Survey }): void {
     const { type, reason, survey } = result;
+    for (const skipped of survey.skipped) this.event(skipped);
     for (const incident of survey.incidents) this.event({ incident });
     if (survey.incidents.length > 0) this.#context.exitCode = EXIT.incomplete;
     const { fresh, changed, gone, bytes, entries } = survey;

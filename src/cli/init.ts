@@ -1,6 +1,7 @@
 /** `holdfast init`: checks everything, makes the host's signing key, and prints the fingerprint to pin. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import type { Strategy } from '../strategy/strategy.ts';
 import type { CliContext } from './context.ts';
 import { addHostOptions, type Host, type HostOptions } from './host.ts';
 
@@ -64,6 +65,8 @@ async function run(options: Options, context: CliContext): Promise<void> {
     });
     const { signer } = outcome;
     for (const note of notActedUpon(strategy)) context.stderr(`note: ${note}\n`);
+    for (const warning of await warnings(strategy, signer.fingerprint))
+      context.stderr(`warning: ${warning}\n`);
     context.stderr(
       `${outcome.isNew ? 'Made' : 'There is already'} the signing key of this host, ${signer.file}.\n` +
         `Its fingerprint, printed below, is what a restore should pin (--signer, or signer: in the strategy):\n`,
@@ -102,4 +105,19 @@ async function run(options: Options, context: CliContext): Promise<void> {
   } finally {
     await host.close();
   }
+}
+
+/** What is no error now, and will be a surprise at the first backup or restore. */
+async function warnings(strategy: Strategy, signer: string): Promise<string[]> {
+  const { lookAtRoots } = await import('../backup/roots.ts');
+  const sources = strategy.sources.flatMap((source) => (source.kind === 'paths' ? [source] : []));
+  const found = lookAtRoots(sources)
+    .absent.filter(({ isEmpty }) => !isEmpty)
+    .map(({ path }) => `the source path ${path} is not there: mount it, or correct the strategy`);
+  if (strategy.signer.length > 0 && !strategy.signer.includes(signer)) {
+    found.push(
+      `signer: in the strategy does not name this host's key ${signer}: add it, or a restore with this strategy will not believe the points of this host`,
+    );
+  }
+  return found;
 }

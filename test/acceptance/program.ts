@@ -25,6 +25,8 @@ export interface RunOptions {
   cwd?: string;
   /** Without the power to read what the file's mode forbids: root has it, and would read everything. */
   ordinary?: true;
+  /** By how many milliseconds the clock that the program sees is ahead of the true one. */
+  clockAhead?: number;
   /** The Node that starts the program, where it is not the one of this test. */
   node?: string;
 }
@@ -131,7 +133,7 @@ export class Machine {
     const [file = '', ...rest] = words;
     return spawn(file, rest, {
       cwd: options.cwd ?? this.folder,
-      env: { ...this.environment(), ...options.env },
+      env: { ...this.environment(), ...clock(options.clockAhead), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A session of its own: nothing that is asked for can be answered.
       detached: true,
@@ -214,6 +216,16 @@ export interface StrategyParts {
   recipients?: string[];
   /** Further keys of the strategy. */
   more?: Record<string, unknown>;
+}
+
+/** Variables that make every Date of the program another one. */
+function clock(ahead: number | undefined): NodeJS.ProcessEnv {
+  if (ahead === undefined) return {};
+  const module = `globalThis.Date = class extends Date {
+    constructor(...parts) { super(...(parts.length === 0 ? [new.target.now()] : parts)); }
+    static now() { return super.now() + ${ahead}; }
+  };`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` };
 }
 
 /** Root without its capabilities is bound by modes as anybody is. */

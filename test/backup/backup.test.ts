@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -10,42 +11,56 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BackupOutcome, backup, dryRun } from '../../src/backup.ts';
-import { type SecretKey, unlockSecretKey } from '../../src/crypto/secret-key.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { volumesOf } from '../../src/format/commit.ts';
 import { init } from '../../src/init.ts';
-import { restore } from '../../src/restore.ts';
 import { WriterRecord } from '../../src/state/writer.ts';
 import type { Store } from '../../src/store/store.ts';
 import { noise } from '../chunk/noise.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
 import { makeKeys, type QuickKeys, QuickStore } from '../helpers/quick-store.ts';
-import { temporaryFolder } from '../helpers/temporary.ts';
+import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 import { BackupHost, newestOf, source } from './host.ts';
 import { look, normalised, type Snapshot } from './producing.ts';
 
 const KIB = 1024;
 
 let keys: QuickKeys;
-let secret: SecretKey;
+/** Where all hosts of this file are, one after the other, so that paths are the same; and hosts that were made before. */
+let folder: string;
+let baselines: string;
 
 beforeAll(async () => {
   keys = await makeKeys();
-  secret = await unlockSecretKey(Buffer.from(keys.secretArmored), 'secret', async () => undefined);
+  folder = join(await makeFolder(), 'host');
+  baselines = await makeFolder();
+});
+
+afterAll(async () => {
+  for (const path of [join(folder, '..'), baselines]) await rm(path, { recursive: true, force: true });
 });
 
 /** A host with a store and some files, and as many points as asked for: file `f<n>` comes with the n-th. */
 async function newHost(points = 0): Promise<BackupHost> {
-  const host = new BackupHost(await temporaryFolder(), keys);
-  await host.init();
-  write(host, 'kept', 'kept');
-  for (let n = 1; n <= points; n++) {
-    write(host, `f${n}`, noise(3 * KIB, `f${n}`));
-    await host.backup();
+  rmSync(folder, { recursive: true, force: true });
+  const baseline = join(baselines, `${points}`);
+  if (existsSync(baseline)) cpSync(baseline, folder, { recursive: true, preserveTimestamps: true });
+  const host = new BackupHost(folder, keys);
+  host.hours = points;
+  if (existsSync(baseline)) return host;
+  if (points === 0) {
+    await host.init();
+    write(host, 'kept', 'kept');
+  } else {
+    const earlier = await newHost(points - 1);
+    write(earlier, `f${points}`, noise(3 * KIB, `f${points}`));
+    await earlier.backup();
   }
+  cpSync(folder, baseline, { recursive: true, preserveTimestamps: true });
   return host;
 }
 
@@ -143,32 +158,7 @@ describe('backups', () => {
       '4 incremental',
     ]);
     for (const [i, point] of points.entries()) {
-      const target = join(host.folder, `back ${i}`);
-      const request = {
-        store: host.store,
-        names: host.names,
-        point,
-        pointName: '',
-        secret,
-        target,
-        paths: [],
-      };
-      const observer = { onForecast: () => {}, phase: () => {}, total: () => {}, advance: () => {} };
-      const result = await restore(
-        { ...request, overwrite: false, owner: true, impliedMode: 0o755 },
-        observer,
-      );
-      expect([result.damaged, result.incomplete, result.lost]).toEqual([[], [], []]);
-      const restored = [...seen(join(target, host.root))].map(
-        ([key, entry]) => [key.replace(target, ''), entry] as const,
-      );
-      // Times come back in microseconds.
-      const rounded = new Map(restored.map(([key, e]) => [key, { ...e, mtimeNs: e.mtimeNs / 1000n }]));
-      const expected = (snapshots[i] as { mtimeNs: string }[]).map((e) => ({
-        ...e,
-        mtimeNs: String(BigInt(e.mtimeNs) / 1000n),
-      }));
-      expect(normalised(rounded)).toEqual(expected);
+      expect(normalised(await host.restored(point))).toEqual(snapshots[i]);
     }
     expect(await host.remains()).toEqual([]);
   });
@@ -281,7 +271,7 @@ describe('a full is made instead of an incremental, with the reason', () => {
     host.strategy = { ...host.strategy, schedule: { full: { kind: 'every', length: 24 * 3_600_000 } } };
     expect((await host.backup()).type).toBe('incremental');
     host.hours += 24;
-    await expectFull(host, /1 day/, false);
+    await expectFull(host, /full is daily/, false);
     await host.expectWhole();
   });
 
@@ -294,7 +284,7 @@ describe('a full is made instead of an incremental, with the reason', () => {
     await expectFull(host, /corrupt/, true);
     expect(host.warnings).toEqual([expect.stringContaining('discarded')]);
     expect((await host.backup()).type).toBe('incremental');
-    expect((await host.expectWhole()).length).toBe(5);
+    expect((await host.expectWhole()).length).toBe(6);
   });
 
   test('when the index turns out to be corrupt only in the middle of the run', async () => {

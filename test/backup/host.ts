@@ -7,12 +7,17 @@ import { type BackupOptions, type BackupOutcome, backup } from '../../src/backup
 import { loadCommits, type StoredCommit } from '../../src/chain/commits.ts';
 import { neededObjects, type Point, toPoints } from '../../src/chain/points.ts';
 import { loadRecipient } from '../../src/crypto/recipients.ts';
+import { type CommitObject, volumesOf } from '../../src/format/commit.ts';
 import { StrategyNames } from '../../src/format/names.ts';
+import { readPoint } from '../../src/manifest/merge.ts';
+import type { Entry } from '../../src/model.ts';
 import { WriterRecord } from '../../src/state/writer.ts';
 import { directoryStore } from '../../src/store/directory.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { PathsSource, Strategy } from '../../src/strategy/strategy.ts';
+import { unpackVolume } from '../../src/volume/unpack.ts';
 import type { QuickKeys } from '../helpers/quick-store.ts';
+import type { SeenEntry, Snapshot } from './producing.ts';
 
 /** The moment of the first run; each further one is an hour later. */
 const START = Date.parse('2026-11-22T04:00:00Z');
@@ -114,6 +119,53 @@ export class BackupHost {
       }
     }
     return points;
+  }
+
+  /** A point as it would be restored: its manifests and volumes are fetched, opened and checked. */
+  async restored(point: Point): Promise<Snapshot> {
+    const key = this.keys.secret;
+    const entries: Entry[] = [];
+    for await (const batch of readPoint({ store: this.store, names: this.names, key }, point)) {
+      for (const item of batch) {
+        if (item.kind === 'entry') entries.push(item.entry);
+        else entries.at(-1)?.extents.push(...item.extents);
+      }
+    }
+    const volumes = new Map<string, Buffer[]>();
+    const chunks = async (seq: number, volume: number): Promise<Buffer[]> => {
+      const known = volumes.get(`${seq}/${volume}`);
+      if (known !== undefined) return known;
+      const { commit } = point.find(seq) as StoredCommit;
+      const object = this.names.volume(commit, volume);
+      const found: Buffer[] = [];
+      const { size, plainSize } = volumesOf(commit)[volume - 1] as CommitObject;
+      const bytes = (await this.store.get(object, size)) as Uint8Array;
+      await unpackVolume(
+        bytes,
+        key,
+        { object, plainSize },
+        (_n, _digest, chunk) => void found.push(Buffer.from(chunk)),
+      );
+      volumes.set(`${seq}/${volume}`, found);
+      return found;
+    };
+    const snapshot: Snapshot = new Map();
+    for (const { source, path, type, mode, uid, gid, mtimeNs, target, link, extents, sha256 } of entries) {
+      const seen: SeenEntry = { type, mode, uid, gid, mtimeNs };
+      if (type === 'file') {
+        const pieces: Buffer[] = [];
+        for (const { seq, volume, position, offset, length } of extents) {
+          const chunk = seq === 0 ? Buffer.alloc(length) : (await chunks(seq, volume))[position];
+          pieces.push((chunk as Buffer).subarray(offset, offset + length));
+        }
+        seen.content = Buffer.concat(pieces);
+        expect(hash('sha256', seen.content)).toBe(sha256);
+      }
+      if (target !== undefined) seen.target = target;
+      if (link !== undefined) seen.inode = link;
+      snapshot.set(`${source} ${path}`, seen);
+    }
+    return snapshot;
   }
 
   /** Names of all objects of sets that no commit lists. */

@@ -84,7 +84,7 @@ interface Prepared {
 
 /** Makes a point. Errors: see docs/operations; whatever is thrown, no point was harmed, and none but a whole one was made. */
 export async function backup(options: BackupOptions): Promise<BackupOutcome> {
-  const prepared = await prepare(options);
+  const prepared = await prepare(options, false);
   try {
     return await make(options, prepared);
   } catch (error) {
@@ -101,18 +101,18 @@ export async function backup(options: BackupOptions): Promise<BackupOutcome> {
   }
 }
 
-/** A dry run: type and reason, and what would be found. Changes nothing in the store, and nothing of the index. */
+/** A dry run: type and reason, and what would be found. Changes nothing in the store, and makes no index of its own. */
 export async function dryRun(
   options: BackupOptions,
   onPath: (path: SurveyedPath) => void,
 ): Promise<{ type: 'full' | 'incremental'; reason: string; survey: Survey }> {
-  const { decision, files, sources } = await prepare(options);
+  const { decision, files, sources } = await prepare(options, true);
   const parent = decision.type === 'incremental' ? files.path(decision.parent.entries.file) : undefined;
   const own = new Set(ownFolders(options.own, sources));
   return { type: decision.type, reason: decision.reason, survey: survey(sources, parent, own, onPath) };
 }
 
-async function prepare(options: BackupOptions): Promise<Prepared> {
+async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepared> {
   const { strategy, store, signer, recipients, writer } = options;
   const time = options.now();
   for (const recipient of recipients) {
@@ -129,7 +129,7 @@ async function prepare(options: BackupOptions): Promise<Prepared> {
   const names = new StrategyNames(strategy.name);
   await requireKey(store, names, signer);
   const files = new IndexFiles(options.stateFolder);
-  await settlePending(files, store, names);
+  await settlePending(files, store, names, isDryRun);
   const index = files.current();
   const own = typeof index === 'object' && 'sets' in index ? newestSet(index) : undefined;
   const trusted = [signer.fingerprint, ...writer.adopted];
@@ -330,8 +330,15 @@ async function lookAgain(
   );
 }
 
-/** A run that ended between commit and promotion: the commit decides whether its index counts. */
-async function settlePending(files: IndexFiles, store: Store, names: StrategyNames): Promise<void> {
+/**
+ * A run that ended between commit and promotion: the commit decides whether its index counts. A dry run only takes up what is certain.
+ */
+async function settlePending(
+  files: IndexFiles,
+  store: Store,
+  names: StrategyNames,
+  isDryRun: boolean,
+): Promise<void> {
   const pending = files.pending();
   if (pending === 'absent') return;
   if (!('unusable' in pending)) {
@@ -341,8 +348,10 @@ async function settlePending(files: IndexFiles, store: Store, names: StrategyNam
       await files.promote();
       return;
     }
+    // Cut short on its way, perhaps. Nobody else stores anything under this name, and readers would take it for a damaged point.
+    if (found !== undefined && !isDryRun) await store.remove(names.commit(set));
   }
-  files.dropPending();
+  if (!isDryRun) files.dropPending();
 }
 
 /** Removes what an earlier run of this host stored for a set that was never committed. */

@@ -37,7 +37,7 @@ export async function readVerifier(armored: Uint8Array | string, object?: string
     const [key, ...others] = await openpgp.readKeys({ armoredKeys: text });
     if (key === undefined || others.length > 0) throw new Error('not exactly one key');
     if (key.isPrivate()) throw new Error('a secret key');
-    await key.getSigningKey(undefined, ANY_TIME);
+    await signingPacket(key, undefined);
     return { fingerprint: fingerprintOf(key), key };
   } catch (cause) {
     throw new HoldfastError(
@@ -98,13 +98,31 @@ async function verify(
   packet: openpgp.SignaturePacket,
   key: openpgp.PublicKey,
 ): Promise<Date> {
-  const { keyPacket } = await key.getSigningKey(packet.issuerKeyID, ANY_TIME);
+  const keyPacket = await signingPacket(key, packet.issuerKeyID);
   const { packets } = await openpgp.createMessage({ binary: bytes });
   // Not openpgp.verify(): it would check the key's dates against the signature's. Weak digests are refused here too.
   await packet.verify(keyPacket, openpgp.enums.signature.binary, packets[0] as object, ANY_TIME, true);
   if (packet.created === null || packet.created < keyPacket.created) throw new Error('older than its key');
   return packet.created;
 }
+
+/**
+ * The key packet that a signature is checked with. A revocation of the whole key does not count: the pinned fingerprint says whom to
+ * trust, and whoever took a signing key over could else make all older points worthless by revoking it.
+ */
+async function signingPacket(key: openpgp.PublicKey, id: openpgp.KeyID | undefined) {
+  try {
+    return (await key.getSigningKey(id, ANY_TIME)).keyPacket;
+  } catch (error) {
+    const isPrimary = id === undefined || key.getKeyID().equals(id);
+    if (isPrimary && SIGNING.has(key.getAlgorithmInfo().algorithm) && (await key.isRevoked()))
+      return key.keyPacket;
+    throw error;
+  }
+}
+
+/** Algorithms of primary keys that sign. */
+const SIGNING = new Set(['rsaEncryptSign', 'rsaSign', 'dsa', 'ecdsa', 'eddsaLegacy', 'ed25519', 'ed448']);
 
 /** The text of the one armored block in it. openpgp.js would pass over further ones, which gpg reads. */
 function oneBlock(armored: Uint8Array | string, type: string): string {

@@ -15,6 +15,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BackupOutcome, backup, dryRun } from '../../src/backup.ts';
+import type { CliContext } from '../../src/cli/context.ts';
+import { openHost } from '../../src/cli/host.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { volumesOf } from '../../src/format/commit.ts';
 import { init } from '../../src/init.ts';
@@ -24,6 +26,7 @@ import { noise } from '../chunk/noise.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
 import { makeKeys, type QuickKeys, QuickStore } from '../helpers/quick-store.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
+import { mountTmpfs } from '../source/rights.ts';
 import { BackupHost, newestOf, source } from './host.ts';
 import { look, normalised, type Snapshot } from './producing.ts';
 
@@ -578,6 +581,45 @@ describe('what the store does while a backup runs', () => {
     };
     const error = await faultOf(host.backup({ store: watched(host.store, { afterPut: spoil }) }));
     expect(error).toMatchObject({ code: 'store', message: expect.stringContaining('does not read back') });
+  });
+});
+
+describe('the state folder', () => {
+  test('that has no room left fails the run, and no point: with room again the next one is an incremental', async () => {
+    const host = await newHost(0);
+    const state = join(host.folder, 'state');
+    mountTmpfs(state, 'size=160k,mode=700');
+    await host.backup();
+    write(host, 'large', noise(12 * 1024 * KIB, 'large'));
+    expect(await faultOf(host.backup())).toMatchObject({
+      code: 'no-space',
+      message: expect.stringContaining(state),
+    });
+    expect((await host.expectWhole()).length).toBe(1);
+    execFileSync('mount', ['-o', 'remount,size=16m', state]);
+    expect(await host.backup()).toMatchObject({ seq: 2, type: 'incremental', needsAttention: false });
+    await host.expectWhole();
+    expect(await host.remains()).toEqual([]);
+  });
+
+  test('is for one run at a time: a second one is told which one holds it', async () => {
+    const host = await newHost(0);
+    const config = join(host.folder, 'holdfast.yaml');
+    const strategy = `name: town
+sources: [{ name: www, paths: [${host.root}] }]
+store: { directory: ${join(host.folder, 'store')} }
+recipients: [it.asc]
+`;
+    writeFileSync(config, strategy);
+    const context = { env: {}, cwd: host.folder, now: () => new Date() } as unknown as CliContext;
+    const open = () => openHost({ config, stateDir: join(host.folder, 'states') }, context, 'backup');
+    const first = await open();
+    expect(await faultOf(open())).toMatchObject({
+      code: 'locked',
+      message: expect.stringContaining(`backup, pid ${process.pid}`),
+    });
+    await first.close();
+    await (await open()).close();
   });
 });
 

@@ -186,7 +186,6 @@ describe('a verifier from the store', () => {
       gnupg.exportSecret(signer, '', '--armor'),
       gnupg.run(['--armor', '--export', signer, revoked]),
       openpgp.armor(openpgp.enums.armor.publicKey, noSelfSignature.write()),
-      gnupg.exportPublic(revoked, '--armor'),
       signed(BYTES),
     ];
     for (const [i, content] of cases.entries()) {
@@ -197,5 +196,16 @@ describe('a verifier from the store', () => {
       expect(error.message).toMatch(/^keys\/F.asc is not the public key of a signer/);
     }
     expect((await readVerifier(armored)).fingerprint).toBe(signer);
+  });
+
+  test('a signer that was revoked later has signed all the same', async () => {
+    const taken = gnupg.makeKey('Taken over', 'ed25519', { subkey: 'none' });
+    const signature = gnupg.run(['--local-user', taken, '--armor', '--detach-sign'], BYTES);
+    gnupg.revoke(taken);
+    const verifier = await readVerifier(gnupg.exportPublic(taken, '--armor'));
+    expect(await checkSignature(BYTES, signature, [verifier])).toMatchObject({ fingerprint: taken });
+    expect(await checkSignature(Buffer.from('else'), signature, [verifier])).toMatchObject({
+      problem: 'bad-signature',
+    });
   });
 });

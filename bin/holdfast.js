@@ -134,7 +134,7 @@ function endAs({ code, signal }) {
 }
 
 async function start() {
-  if (!existsSync(main)) return refuse(`${main} is not there; run \`npm run build\` in ${root}`);
+  if (!existsSync(main)) return refuse(`${main} is not there; run \`npm ci --include=dev\` in ${root}`);
   if (isNewEnough(process.versions.node)) return run();
   const failed = [];
   // The variable is there only if this Node was taken for a newer one than it is.

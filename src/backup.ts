@@ -7,6 +7,7 @@ import { type Plan, plan, type RequestedType } from './backup/plan.ts';
 import type { ProduceEvent, ProduceOptions } from './backup/produce.ts';
 import { lookAtRoots, ownFolders, rootToWaitFor } from './backup/roots.ts';
 import {
+  alteredCommit,
   compareWithStore,
   listCommits,
   readStoreState,
@@ -127,8 +128,8 @@ async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepa
   const roots = lookAtRoots(sources);
   await store.check();
   const names = new StrategyNames(strategy.name);
-  await requireKey(store, names, signer);
   const files = new IndexFiles(options.stateFolder);
+  await requireKey(store, names, signer, files);
   await settlePending(files, store, names, isDryRun);
   const index = files.current();
   const own = typeof index === 'object' && 'sets' in index ? newestSet(index) : undefined;
@@ -148,6 +149,9 @@ async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepa
     parent === undefined
       ? { lost: undefined, gone: [] }
       : await checkDependencies(store, names, parent.sets, state);
+  const lost =
+    dependencies.lost ??
+    (parent === undefined ? undefined : await alteredCommit(store, names, parent.sets, state.believed));
   const due = fullIsDue(strategy.schedule, fullTime(parent), time);
   const decision = plan({
     requested: options.requested,
@@ -155,7 +159,7 @@ async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepa
     recipients: recipients.map(({ fingerprint }) => fingerprint),
     signer: signer.fingerprint,
     due,
-    lost: dependencies.lost,
+    lost,
     absentRoot:
       parent !== undefined && due.due
         ? rootToWaitFor(roots.absent, files.path(parent.entries.file))
@@ -167,13 +171,19 @@ async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepa
       `an incremental cannot be made: ${decision.refused}; use --type auto or --type full`,
     );
   }
-  if (dependencies.lost !== undefined) {
+  if (lost !== undefined) {
     options.onWarning(
-      `${dependencies.lost} is gone from the store: points that need it cannot be restored; run "holdfast verify"`,
+      `${lost} is gone from the store, or was altered: points that need it cannot be restored; run "holdfast verify"`,
     );
   }
   const warned = standing.kind !== 'current' && standing.warning !== undefined;
-  const needsAttention = warned || state.rejected.length > 0 || dependencies.lost !== undefined;
+  const unpinned = strategy.signer.length > 0 && !strategy.signer.includes(signer.fingerprint);
+  if (unpinned) {
+    options.onWarning(
+      `signer: in the strategy does not name this host's key ${signer.fingerprint}: a restore with this strategy will not believe its points; add it`,
+    );
+  }
+  const needsAttention = warned || unpinned || state.rejected.length > 0 || lost !== undefined;
   return { names, files, sources, state, standing, decision, gone: dependencies.gone, needsAttention, time };
 }
 
@@ -364,12 +374,27 @@ async function removeLeftovers(options: BackupOptions, { names }: Prepared): Pro
   for (const name of objects) await store.remove(name);
 }
 
-async function requireKey(store: Store, names: StrategyNames, signer: Signer): Promise<void> {
-  if ((await store.stat(names.key(signer.fingerprint))) !== undefined) return;
+async function requireKey(
+  store: Store,
+  names: StrategyNames,
+  signer: Signer,
+  files: IndexFiles,
+): Promise<void> {
+  const object = names.key(signer.fingerprint);
+  if ((await store.stat(object)) !== undefined) return;
+  const index = files.current();
+  if (typeof index === 'object' && 'sets' in index) {
+    // An empty folder where a disk should be mounted must not be filled.
+    throw new HoldfastError(
+      'not-initialised',
+      `${store.label} does not know this host's signing key, but this host has made points up to ${newestSet(index).seq}: is the right store mounted there? If it is a new one on purpose, run "holdfast init"`,
+      { object },
+    );
+  }
   throw new HoldfastError(
     'not-initialised',
     `${store.label} does not know this host's signing key ${signer.fingerprint}: run "holdfast init"`,
-    { object: names.key(signer.fingerprint) },
+    { object },
   );
 }
 

@@ -72,6 +72,8 @@ export class HoldfastError extends Error {
 
 /** The `code` of a Node system error (`ENOENT`, …), or undefined for anything else. */
 export function systemCode(error: unknown): string | undefined {
+  // Its code is one of Holdfast's own, not the system's.
+  if (error instanceof HoldfastError) return undefined;
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return undefined;
 }

@@ -40,7 +40,16 @@ export async function init(options: InitOptions): Promise<InitOutcome> {
   const { name, store, writer, adopt } = options;
   const names = new StrategyNames(name);
   const existing = await existingSigner(options.signerFile);
-  const { commits, rejected } = await loadCommits(store, names, 'keys-in-store');
+  let { commits, rejected } = await loadCommits(store, names, 'keys-in-store');
+  if (
+    existing !== undefined &&
+    rejected.length > 0 &&
+    (await store.stat(names.key(existing.fingerprint))) === undefined
+  ) {
+    // Somebody took this host's key out of the store, and its own points look like a stranger's.
+    await publish(store, names, existing);
+    ({ commits, rejected } = await loadCommits(store, names, 'keys-in-store'));
+  }
   const signers = [...new Set(commits.map(({ signer }) => signer))];
   const newest = commits[commits.length - 1];
   const known = [existing?.fingerprint, adopt, ...writer.adopted];

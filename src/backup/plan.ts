@@ -60,7 +60,8 @@ function obstacleToIncremental(s: Situation): string | undefined {
   if (before !== [...s.recipients].sort().join()) {
     return 'the recipients have changed: a new one could not open the older volumes';
   }
-  if (s.lost !== undefined) return `the chain needs ${s.lost}, and the store has it no more`;
+  if (s.lost !== undefined)
+    return `the chain needs ${s.lost}, and the store has it no more, or not as it was`;
   return undefined;
 }
 

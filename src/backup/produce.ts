@@ -377,11 +377,17 @@ class Producer {
     };
   }
 
-  /** An earlier version of a large file: what was under its path, else what had its inode under another. */
+  /**
+   * Earlier versions of a large file: what was under its path, and what had its inode under another. A log that is rotated has both:
+   * the one before it, and itself.
+   */
   #older(before: IndexEntry | undefined, stat: BigIntStats): OlderVersion {
     return () => {
-      const ranges = before?.segments || this.#byInode(stat.ino);
-      return ranges ? decodeSegments(ranges) : undefined;
+      const here = before?.segments ?? '';
+      const isOther = before?.signature.endsWith(`.${stat.ino}`) !== true;
+      const there = isOther ? (this.#byInode(stat.ino) ?? '') : '';
+      if (here === '' || there === '') return here || there ? decodeSegments(here || there) : undefined;
+      return decodeSegments(`${here},${there}`);
     };
   }
 

@@ -71,25 +71,26 @@ export function rootToWaitFor(absent: readonly AbsentRoot[], entriesFile: string
 }
 
 function lookAt(path: string): 'there' | 'empty' | 'missing' {
+  let isLink: boolean;
+  let isEmpty = false;
   try {
     const stat = lstatSync(path);
-    if (stat.isSymbolicLink()) {
-      throw new HoldfastError(
-        'strategy',
-        `the source path ${show(fromText(path))} is a symlink: write ${realPath(path)} instead`,
-        {
-          path,
-        },
-      );
-    }
-    return stat.isDirectory() && readdirSync(path).length === 0 ? 'empty' : 'there';
+    isLink = stat.isSymbolicLink();
+    if (stat.isDirectory()) isEmpty = readdirSync(path).length === 0;
   } catch (error) {
     const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    if (code === undefined) throw error;
     // What cannot be listed is there; the walk says what is wrong with it.
-    if (code !== undefined) return 'there';
-    throw error;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'there';
   }
+  if (isLink) {
+    throw new HoldfastError(
+      'strategy',
+      `the source path ${show(fromText(path))} is a symlink: write ${realPath(path)} instead`,
+      { path },
+    );
+  }
+  return isEmpty ? 'empty' : 'there';
 }
 
 function realPath(path: string): string {

@@ -1,9 +1,11 @@
 /** Where a host stands with its store: whether its index is of the newest point, and if not, who wrote since. */
 import { loadCommit, loadVerifiers, type StoredCommit } from '../chain/commits.ts';
+import type { Verifier } from '../crypto/check.ts';
 import { HoldfastError } from '../errors.ts';
 import { type SetName, type StrategyNames, setFolder } from '../format/names.ts';
+import { inOrder } from '../in-order.ts';
 import type { FoundIndex } from '../index/files.ts';
-import { type IndexHeader, newestSet } from '../index/header.ts';
+import { type IndexHeader, type IndexSet, newestSet } from '../index/header.ts';
 import type { Store } from '../store/store.ts';
 
 /** What was found in the store, newest first. */
@@ -18,6 +20,8 @@ export interface StoreState {
   signed: ReadonlySet<string>;
   /** Commits that were met and count for nothing, with what is wrong. */
   rejected: HoldfastError[];
+  /** The keys of those signers whose commits are believed. */
+  believed: readonly Verifier[];
 }
 
 /**
@@ -37,10 +41,9 @@ export async function readStoreState(
     all.add(setFolder(own));
   }
   found.sort((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1));
-  const state: StoreState = { newest: [], seq: 0, names: all, signed, rejected: [] };
-  if (found.length === 0) return state;
   const { verifiers } = await loadVerifiers(store, names, 'keys-in-store');
   const believed = verifiers.filter(({ fingerprint }) => trusted.includes(fingerprint));
+  const state: StoreState = { newest: [], seq: 0, names: all, signed, rejected: [], believed };
   for (const set of found) {
     if (state.newest.length > 0 && set.seq < Math.max(upTo, 1)) break;
     if (state.newest.length > 0 && upTo === 0 && set.seq < state.seq) break;
@@ -56,6 +59,31 @@ export async function readStoreState(
     }
   }
   return state;
+}
+
+/** Commits fetched at once. */
+const FETCHES = 8;
+
+/**
+ * The first commit of a chain (by ordinal) that is not what this host has signed, by its full name: nothing that builds on it could be
+ * restored. Fetches and checks all of them; they are small.
+ */
+export async function alteredCommit(
+  store: Store,
+  names: StrategyNames,
+  sets: readonly IndexSet[],
+  believed: readonly Verifier[],
+): Promise<string | undefined> {
+  const load = async (set: IndexSet) => {
+    try {
+      return (await loadCommit(store, names, set, believed))?.commitSha256 === set.commitSha256;
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'damage') return false;
+      throw error;
+    }
+  };
+  for await (const [set, isGood] of inOrder(sets, FETCHES, load)) if (!isGood) return names.commit(set);
+  return undefined;
 }
 
 /** Ending of a signature's name, after that of its commit. */

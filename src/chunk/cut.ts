@@ -22,6 +22,9 @@ const SEGMENT_MIN = 128 * 1024;
 /** A segment is at most this long, in bytes. */
 export const SEGMENT_MAX = 2 * 1024 * 1024;
 
+/** A segment has at most so many blocks: its last one may be cut short by the segment's own limit. */
+export const SEGMENT_BLOCKS = SEGMENT_MAX / BLOCK_MIN + 1;
+
 /** The hash looks back this far: older bytes have been shifted out of its 32 bits. */
 const WINDOW = 32;
 /** A block ends, past its minimum, with a chance of 1 in 768 at each byte: 1 KiB on average. */

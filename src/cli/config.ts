@@ -15,7 +15,16 @@ export function configCommand(context: CliContext, checkMore?: CheckMore): Comma
   const config = new Command('config')
     .description('check the strategy file, or print its schema or an example')
     .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
-    .exitOverride();
+    .exitOverride()
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      `
+Example:
+  holdfast config example > holdfast.yaml
+  holdfast config check -c holdfast.yaml
+`,
+    );
   config
     .command('check')
     .description('check the strategy file and name everything that is wrong with it')

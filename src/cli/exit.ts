@@ -37,9 +37,9 @@ const BY_CODE: Record<Exclude<ErrorCode, 'interrupted'>, number> = {
   key: EXIT.key,
 };
 
-/** The exit code for an error; `signal` is the one that interrupted the run, if one did. */
+/** The exit code for an error; `signal` is the one that interrupted the run, if one did: at a prompt Ctrl-C is a character. */
 export function exitCodeOf(error: unknown, signal: NodeJS.Signals | undefined): number {
   if (!(error instanceof HoldfastError)) return EXIT.failed;
   if (error.code !== 'interrupted') return BY_CODE[error.code];
-  return 128 + (signal === undefined ? constants.signals.SIGTERM : constants.signals[signal]);
+  return 128 + (signal === undefined ? constants.signals.SIGINT : constants.signals[signal]);
 }

@@ -40,12 +40,14 @@ async function run(options: Options, context: CliContext): Promise<void> {
     { notActedUpon },
     { parseFingerprint, FINGERPRINT_FORMS },
     { HoldfastError, systemCode },
+    { IndexFiles },
   ] = await Promise.all([
     import('../init.ts'),
     import('./host.ts'),
     import('../strategy/unfinished.ts'),
     import('../strategy/fingerprint.ts'),
     import('../errors.ts'),
+    import('../index/files.ts'),
   ]);
   const adopt = options.adopt === undefined ? undefined : parseFingerprint(options.adopt);
   if (options.adopt !== undefined && adopt === undefined) {
@@ -72,6 +74,11 @@ async function run(options: Options, context: CliContext): Promise<void> {
         `Its fingerprint, printed below, is what a restore should pin (--signer, or signer: in the strategy):\n`,
     );
     context.stdout(`${signer.fingerprint}\n`);
+    if (outcome.points === 0 && new IndexFiles(host.stateFolder).current() !== 'absent') {
+      context.stderr(
+        `warning: ${store.label} holds no points, but this host has made some: unless it is a new store on purpose, see whether the right one is mounted there\n`,
+      );
+    }
     if (outcome.adopted) {
       context.stderr(
         `The points by ${adopt} are adopted: they stay restorable (pin that signer too), and the next set is a full.\n`,

@@ -93,6 +93,9 @@ export class RestoreReport {
       this.#say(
         `${count(incomplete.length, 'entry is', 'entries are')} missing or not as in the point; named above.`,
       );
+      if (incomplete.some(({ problem }) => /^owner\b.*could not be set$/.test(problem))) {
+        this.#say('Only root can set owners; the contents are back. With --no-owner they are left alone.');
+      }
     }
   }
 
@@ -111,7 +114,8 @@ export class RestoreReport {
       if (count <= NAMED) this.#say(`holdfast: ${show(trouble.path)} ${trouble.problem}`);
     }
     for (const [problem, count] of counts) {
-      if (count > NAMED) this.#say(`holdfast: ${count - NAMED} more: ${problem} (--json names them all)`);
+      if (count > NAMED)
+        this.#say(`holdfast: ${count - NAMED} more like the last: ${problem} (--json names them all)`);
     }
   }
 

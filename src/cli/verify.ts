@@ -185,7 +185,7 @@ function summary(result: VerifyResult, newest: Point | undefined): string {
     newest === undefined
       ? 'no point is whole'
       : `${whole.length} of ${count(points, 'point')} ${whole.length === 1 ? 'is' : 'are'} whole, the newest of them ${describePoint(newest)}`;
-  return `verified ${looked}: ${count(findings, 'problem')}; ${rest}`;
+  return `verified ${looked}: ${count(findings, 'problem')}; ${rest}; put damaged objects back from a copy of the store, and make a new full on the host (holdfast backup --type full)`;
 }
 
 /** `point 3`, `points 1, 3 to 7 and 9`. */

@@ -2,11 +2,11 @@
  * Finds blocks of a file's new version among those of its old version. Only a stretch of the old version is held in memory; it follows the
  * matches, so that a file of any size needs the same memory. What was inserted or deleted shifts the matches, no more.
  */
+import { SEGMENT_BLOCKS } from '../chunk/cut.ts';
 import { BLOCK_RECORD, type SegmentLog } from './segment-log.ts';
 
-/** Blocks held at most: about 1 GiB of a file at 1 KiB a block. */
+/** Blocks held at most: about 1 GiB of a file at 1 KiB a block. A power of two. */
 const CAPACITY = 2 ** 20;
-const SLOTS = 2 ** 20;
 /** How many candidates with one hash are looked at: repeating content must not make the search slow. */
 const TRIES = 8;
 
@@ -21,13 +21,17 @@ export class BlockWindow {
   readonly #log: SegmentLog;
   /** Segment numbers of the old version, in order. */
   readonly #old: Uint32Array;
-  /** Blocks by their running number modulo CAPACITY; digest words, place. */
-  readonly #digests = new Uint32Array(4 * CAPACITY);
-  readonly #places = new Uint32Array(3 * CAPACITY);
-  readonly #next = new Int32Array(CAPACITY);
+  /** Blocks held at most here: a small file needs little memory. A power of two. */
+  readonly #capacity: number;
+  /** What gives a block's place from its running number, and a slot from its digest. */
+  readonly #mask: number;
+  /** Blocks: digest words, place. */
+  readonly #digests: Uint32Array;
+  readonly #places: Uint32Array;
+  readonly #next: Int32Array;
   /** 1 for a block whose content is in the window elsewhere too: where it is found says nothing of where the new version stands. */
-  readonly #repeats = new Uint8Array(CAPACITY);
-  readonly #heads = new Int32Array(SLOTS).fill(-1);
+  readonly #repeats: Uint8Array;
+  readonly #heads: Int32Array;
   /** Running numbers: of the first block that is still held, and of the next to be loaded. */
   #first = 0;
   #end = 0;
@@ -40,7 +44,17 @@ export class BlockWindow {
   constructor(log: SegmentLog, oldSegments: Uint32Array) {
     this.#log = log;
     this.#old = oldSegments;
-    this.#loadUntil(CAPACITY);
+    this.#capacity = Math.min(
+      CAPACITY,
+      2 ** Math.ceil(Math.log2(Math.max(1, oldSegments.length) * SEGMENT_BLOCKS)),
+    );
+    this.#mask = this.#capacity - 1;
+    this.#digests = new Uint32Array(4 * this.#capacity);
+    this.#places = new Uint32Array(3 * this.#capacity);
+    this.#next = new Int32Array(this.#capacity);
+    this.#repeats = new Uint8Array(this.#capacity);
+    this.#heads = new Int32Array(this.#capacity).fill(-1);
+    this.#loadUntil(this.#capacity);
   }
 
   /**
@@ -57,7 +71,7 @@ export class BlockWindow {
     this.#expected = -1;
     this.#firstSegment = Math.max(0, ahead - 16);
     this.#nextSegment = this.#firstSegment;
-    this.#loadUntil(this.#end + CAPACITY);
+    this.#loadUntil(this.#end + this.#capacity);
   }
 
   /** The old block with this digest (16 bytes as Latin-1) and length, if it is held. */
@@ -77,10 +91,10 @@ export class BlockWindow {
 
   /** Running number of the newest block with this digest and length among those that are looked at, or -1. */
   #search(a: number, b: number, c: number, d: number, length: number): number {
-    let candidate = this.#heads[a & (SLOTS - 1)] as number;
+    let candidate = this.#heads[a & this.#mask] as number;
     for (let tries = 0; tries < TRIES && candidate >= this.#first; tries++) {
       if (this.#is(candidate, a, b, c, d, length)) return candidate;
-      const before = this.#next[candidate % CAPACITY] as number;
+      const before = this.#next[candidate & this.#mask] as number;
       if (before >= candidate) break;
       candidate = before;
     }
@@ -89,7 +103,7 @@ export class BlockWindow {
 
   #is(n: number, a: number, b: number, c: number, d: number, length: number): boolean {
     if (n >= this.#end) return false;
-    const i = n % CAPACITY;
+    const i = n & this.#mask;
     const digests = this.#digests;
     return (
       digests[4 * i] === a &&
@@ -103,7 +117,7 @@ export class BlockWindow {
   /** `inSequence`: the block follows the one before it in the old version too. */
   #matched(n: number, inSequence: boolean): BlockMatch {
     this.#expected = n + 1;
-    const i = n % CAPACITY;
+    const i = n & this.#mask;
     const match = {
       segment: this.#places[3 * i] as number,
       offset: this.#places[3 * i + 1] as number,
@@ -111,8 +125,8 @@ export class BlockWindow {
     };
     // Half of the window stays behind the match, half lies ahead. A single block may have strayed there.
     const isPlace = inSequence && this.#repeats[i] === 0;
-    if (isPlace && this.#nextSegment < this.#old.length && n > this.#end - CAPACITY / 2) {
-      this.#loadUntil(n + CAPACITY / 2);
+    if (isPlace && this.#nextSegment < this.#old.length && n > this.#end - this.#capacity / 2) {
+      this.#loadUntil(n + this.#capacity / 2);
     }
     return match;
   }
@@ -142,8 +156,8 @@ export class BlockWindow {
 
   #add(a: number, b: number, c: number, d: number, segment: number, offset: number, length: number): void {
     const n = this.#end++;
-    if (this.#end - this.#first > CAPACITY) this.#first = this.#end - CAPACITY;
-    const i = n % CAPACITY;
+    if (this.#end - this.#first > this.#capacity) this.#first = this.#end - this.#capacity;
+    const i = n & this.#mask;
     this.#digests[4 * i] = a;
     this.#digests[4 * i + 1] = b;
     this.#digests[4 * i + 2] = c;
@@ -154,11 +168,11 @@ export class BlockWindow {
     const twin = this.#search(a, b, c, d, length);
     this.#repeats[i] = twin < 0 ? 0 : 1;
     if (twin >= 0) {
-      this.#repeats[twin % CAPACITY] = 1;
+      this.#repeats[twin & this.#mask] = 1;
       // Found once in a while is enough: long chains of one and the same block would hide all others.
-      if (n - twin < CAPACITY / 2) return;
+      if (n - twin < this.#capacity / 2) return;
     }
-    const slot = a & (SLOTS - 1);
+    const slot = a & this.#mask;
     this.#next[i] = this.#heads[slot] as number;
     this.#heads[slot] = n;
   }

@@ -85,7 +85,7 @@ export function refuseUnmatched(selection: Selection | undefined, point: string)
   const more = others.length === 0 ? '' : `, nor ${others.map((text) => show(fromText(text))).join(', ')}`;
   throw new HoldfastError(
     'no-path',
-    `${point} holds no ${show(fromText(first))}${more}: "holdfast ls" lists what it holds`,
+    `${point} holds no ${show(fromText(first))}${more}: "holdfast ls" lists what it holds; what was deleted before is in older points (--at)`,
     { path: first },
   );
 }

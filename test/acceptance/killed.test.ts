@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Snapshot } from '../demo/snapshot.ts';
+import { differences, record, type Snapshot } from '../demo/snapshot.ts';
 import { launcherTree } from '../helpers/launcher-tree.ts';
 import { ended } from '../helpers/script.ts';
 import { makeFolder } from '../helpers/temporary.ts';
@@ -203,6 +203,5 @@ test('a restore that was ended goes on when the same command is given again', as
   expect(code, stderr).toBe(0);
   expect(stderr).toContain('Going on with the interrupted restore of point 1');
   await machine.expectRestored(1, machine.recordSource());
-  const { differences, record } = await import('../demo/snapshot.ts');
   expect(differences(machine.recordSource(), record(join(to, machine.source)))).toEqual([]);
 });

@@ -675,6 +675,9 @@ describe('a run that ended early', () => {
     });
     await faultOf(host.backup({ store }));
     expect(existsSync(join(host.folder, 'state/index.next.json'))).toBe(true);
+    const before = contentsOf(host.folder);
+    expect((await dryRun(await host.options(), () => {})).type).toBe('incremental');
+    expect(contentsOf(host.folder)).toEqual(before);
     expect(await host.backup()).toMatchObject({ seq: 3, type: 'incremental', needsAttention: false });
     expect(await host.remains()).toEqual([]);
     expect(volumesOf(newestOf(await host.expectWhole()).commit).length).toBe(1);

@@ -124,7 +124,7 @@ describe('content that is stored', () => {
       fc.asyncProperty(kind, fc.nat(MIB), size, async (kind, from, size) => {
         await chain.put(data[kind].subarray(from, from + size));
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 
@@ -243,7 +243,7 @@ describe('a large file that changed', () => {
           }
         },
       ),
-      { numRuns: 6 },
+      { numRuns: 4 },
     );
   });
 

@@ -1,4 +1,7 @@
-/** A backup as a process of its own, which kills itself in the middle: arguments are the host's folder, the number of a put, and the mode. */
+/**
+ * A backup as a process of its own, which kills itself in the middle: arguments are the host's folder, the number of
+ * a put, and whether that is `before` it or `after` it.
+ */
 import { join } from 'node:path';
 import process from 'node:process';
 import { backup } from '../../src/backup.ts';
@@ -6,7 +9,7 @@ import { loadRecipient } from '../../src/crypto/recipients.ts';
 import { loadSigner } from '../../src/crypto/signer.ts';
 import { WriterRecord } from '../../src/state/writer.ts';
 import { directoryStore } from '../../src/store/directory.ts';
-import { type FaultMode, faultyStore } from '../helpers/faulty-store.ts';
+import type { Store } from '../../src/store/store.ts';
 
 const [, , folder = '', at, mode] = process.argv;
 const stateFolder = join(folder, 'state');
@@ -14,6 +17,25 @@ const kill = () => {
   process.kill(process.pid, 'SIGKILL');
   // The signal comes at once, but not before this returns.
   for (;;) {}
+};
+
+let puts = 0;
+const inner = directoryStore(join(folder, 'store'));
+const store: Store = {
+  label: inner.label,
+  uploads: inner.uploads,
+  check: () => inner.check(),
+  get: (name, limit) => inner.get(name, limit),
+  stat: (name) => inner.stat(name),
+  list: (prefix) => inner.list(prefix),
+  remove: (name) => inner.remove(name),
+  close: () => inner.close(),
+  async put(name, body, options) {
+    const isTheOne = ++puts === Number(at);
+    if (isTheOne && mode === 'before') kill();
+    await inner.put(name, body, options);
+    if (isTheOne) kill();
+  },
 };
 
 await backup({
@@ -28,12 +50,7 @@ await backup({
     volume: { size: 1 << 20, compression: 3 },
     positions: new Map(),
   },
-  store: faultyStore(directoryStore(join(folder, 'store')), {
-    at: Number(at),
-    mode: mode as FaultMode,
-    counted: ['put'],
-    kill,
-  }),
+  store,
   stateFolder,
   writer: await WriterRecord.open(stateFolder),
   signer: await loadSigner(join(folder, 'signer.asc')),

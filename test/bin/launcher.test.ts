@@ -255,7 +255,7 @@ describe('where something is missing', () => {
       await rm(join(own.root, 'dist'), { recursive: true });
       const { code, stderr } = await run([...nodes(own)[age], 'report']);
       expect(code).toBe(2);
-      const message = `holdfast: ${own.root}/dist/cli/main.js is not there; run \`npm run build\` in ${own.root}\n`;
+      const message = `holdfast: ${own.root}/dist/cli/main.js is not there; run \`npm ci --include=dev\` in ${own.root}\n`;
       expect(stderr).toBe(message);
     },
   );

@@ -62,6 +62,16 @@ describe('the window over the blocks of an old version', () => {
     log.close();
   });
 
+  test('takes memory as the old version is large: many small files do not cost many large windows', async () => {
+    const { log, numbers } = await oldVersion(1);
+    const before = process.memoryUsage().arrayBuffers;
+    const windows = Array.from({ length: 5 }, () => new BlockWindow(log, numbers));
+    const taken = process.memoryUsage().arrayBuffers - before;
+    expect(windows.map((w) => w.find(digestOf(7), LENGTH)?.offset)).toEqual(Array(5).fill(7 * LENGTH));
+    expect(taken / 5).toBeLessThan(2 ** 20);
+    log.close();
+  });
+
   test('finds nothing that was not there, and nothing of another length', async () => {
     const { log, numbers } = await oldVersion(4);
     const window = new BlockWindow(log, numbers);

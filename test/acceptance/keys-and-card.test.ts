@@ -1,0 +1,201 @@
+/** The first hour: keys, init, and a card for the safe whose commands work as they stand on it. */
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Gnupg } from '../crypto/gnupg.ts';
+import { differences, record } from '../demo/snapshot.ts';
+import { project, run } from '../helpers/script.ts';
+import { expectRefused, HOLDFAST, leavesAlone, Machine } from './program.ts';
+
+const WHO = ['--name', 'IT staff of Ünterstadt', '--email', 'it@example.invalid'];
+
+test('keygen with a passphrase file: GnuPG imports and uses the keys, and a restore needs the passphrase', async () => {
+  const machine = await Machine.prepare();
+  writeFileSync(join(machine.folder, 'passphrase'), 'öpen, please\n', { mode: 0o600 });
+  const made = await machine.run('keygen', ...WHO, '--out', 'new/keys', '--passphrase-file', 'passphrase');
+  expect(made.code).toBe(0);
+  const fingerprint = made.stdout.trim();
+  expect(fingerprint).toMatch(/^[0-9A-F]{40}$/);
+  const folder = join(machine.folder, 'new/keys');
+  const [publicKey, secretKey] = [join(folder, 'public.asc'), join(folder, 'secret.asc')];
+  for (const file of [publicKey, secretKey]) expect(made.stderr).toContain(file);
+  expect(made.stderr).toContain('Without this file and its passphrase nothing can be restored');
+  expect(statSync(secretKey).mode & 0o777).toBe(0o600);
+  expect(statSync(folder).mode & 0o077).toBe(0);
+  expect(readFileSync(publicKey, 'latin1')).toMatch(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/);
+  expect(readFileSync(secretKey, 'latin1')).toMatch(/^-----BEGIN PGP PRIVATE KEY BLOCK-----/);
+
+  const gnupg = await Gnupg.start();
+  try {
+    gnupg.run(['--import', publicKey]);
+    expect(gnupg.fingerprint('IT staff of Ünterstadt <it@example.invalid>')).toBe(fingerprint);
+    const message = gnupg.run(['--encrypt', '--recipient', fingerprint], 'a message');
+    gnupg.run(['--passphrase', 'öpen, please', '--import', secretKey]);
+    expect(gnupg.decrypt(message, 'öpen, please').toString()).toBe('a message');
+  } finally {
+    gnupg.stop();
+  }
+
+  machine.writeStrategy({ recipients: [publicKey] });
+  machine.write('file', 'content');
+  await machine.well('init');
+  await machine.backup();
+  const restore = ['restore', '--secret-key', secretKey, '--signer', (await machine.well('init')).trim()];
+  expectRefused(
+    await machine.run(...restore, '--to', 'back'),
+    12,
+    /secret\.asc: is locked with a passphrase/,
+  );
+  await machine.well(...restore, '--passphrase-file', 'passphrase', '--to', 'back');
+  expect(readFileSync(join(machine.folder, 'back', machine.at('file')), 'utf8')).toBe('content');
+});
+
+test('keygen never writes over a file, nor asks where there is no terminal', async () => {
+  const machine = await Machine.prepare();
+  mkdirSync(join(machine.folder, 'half'));
+  writeFileSync(join(machine.folder, 'half/public.asc'), 'precious');
+  mkdirSync(join(machine.folder, 'linked'));
+  symlinkSync('/nowhere', join(machine.folder, 'linked/secret.asc'));
+  await leavesAlone(machine.folder, async () => {
+    for (const out of ['keys', 'half', 'linked']) {
+      expectRefused(
+        await machine.run('keygen', ...WHO, '--out', out, '--no-passphrase'),
+        2,
+        /exists already and is not overwritten: a lost key means lost backups/,
+      );
+    }
+    expectRefused(
+      await machine.run('keygen', ...WHO, '--out', 'other'),
+      12,
+      /no terminal to ask for a passphrase: give --passphrase-file FILE, or --no-passphrase/,
+    );
+    expectRefused(
+      await machine.run('keygen', ...WHO, '--out', 'other', '--passphrase-file', 'none'),
+      12,
+      /none: cannot take the passphrase/,
+    );
+    expectRefused(
+      await machine.run('keygen', ...WHO, '--out', 'holdfast.yaml', '--no-passphrase'),
+      1,
+      /holdfast\.yaml/,
+    );
+  });
+});
+
+test('init twice is harmless, and prints the same fingerprint', async () => {
+  const machine = await Machine.prepare();
+  const first = await machine.run('init');
+  expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[0-9A-F]{40}\n$/) });
+  expect(first.stderr).toContain('Made the signing key of this host');
+  const fingerprint = first.stdout.trim();
+  expect(readdirSync(join(machine.store, 'town/keys'))).toEqual([`${fingerprint}.asc`]);
+  expect(statSync(join(machine.folder, 'town.signer.asc')).mode & 0o777).toBe(0o600);
+  const again = await leavesAlone(machine.folder, () => machine.run('init'));
+  expect(again).toMatchObject({ code: 0, stdout: first.stdout });
+  machine.write('file', 'content');
+  await machine.backup();
+  // With points in the store, and after the state was lost, too.
+  rmSync(machine.state, { recursive: true });
+  expect(await machine.well('init')).toBe(first.stdout);
+  // What somebody took out of the store is put back.
+  rmSync(join(machine.store, 'town/keys'), { recursive: true });
+  expectRefused(await machine.run('backup'), 2, /does not know this host's signing key/);
+  expect(await machine.well('init')).toBe(first.stdout);
+  expect(await machine.backup()).toMatchObject({ point: { seq: 2 } });
+});
+
+/** The commands of a card as they stand on it, with its end-of-line backslashes. */
+function commandsOf(card: string): string[] {
+  const commands: string[] = [];
+  let open = false;
+  for (const line of card.split('\n')) {
+    if (open) commands.push(`${commands.pop()}\n${line}`);
+    else if (/^ {5}(holdfast|gpg|python3) /.test(line)) commands.push(line);
+    open = (open || /^ {5}(holdfast|gpg|python3) /.test(line)) && line.endsWith('\\');
+  }
+  return commands;
+}
+
+test.each(['store', "mayor's & other $stores"])(
+  'the commands of the card work when they are copied, with a store in "%s"',
+  async (name) => {
+    const machine = await Machine.prepare();
+    const store = join(machine.folder, name);
+    mkdirSync(store, { recursive: true });
+    machine.writeStrategy({ store: { directory: store, prefix: 'hosts/web01' } });
+    machine.write('file', 'content');
+    await machine.well('init', '--card', 'card.txt');
+    await machine.backup();
+    const file = join(machine.folder, 'card.txt');
+    const card = readFileSync(file, 'utf8');
+    const [key = ''] = readdirSync(join(store, 'hosts/web01/town/keys'));
+    const signer = key.replace('.asc', '');
+    for (const word of [
+      'town',
+      store,
+      signer.match(/.{4}/g)?.join(' '),
+      'test-only',
+      'secret.asc',
+      'gnupg, zstd and python3',
+    ]) {
+      expect(card).toContain(word);
+    }
+    expect(statSync(file).mode & 0o777).toBe(0o644);
+    // Printable: plain lines, and no more of them than a page has.
+    expect(card.split('\n').length).toBeLessThan(60);
+    expect(card).toMatch(/^[\n\x20-\x7e]*$/);
+
+    // The safe's envelope on another machine: the card, the secret key, the script.
+    const desk = join(machine.folder, 'desk');
+    mkdirSync(join(desk, 'bin'), { recursive: true });
+    writeFileSync(join(desk, 'secret.asc'), readFileSync(machine.secretKey), { mode: 0o600 });
+    writeFileSync(join(desk, 'recover.py'), readFileSync(project('docs/recover.py')));
+    writeFileSync(join(desk, 'bin/holdfast'), `#!/bin/sh\nexec '${process.execPath}' '${HOLDFAST}' "$@"\n`);
+    chmodSync(join(desk, 'bin/holdfast'), 0o755);
+    const gnupg = await Gnupg.start();
+    try {
+      const env = { ...process.env, PATH: `${desk}/bin:${process.env.PATH}`, GNUPGHOME: gnupg.home };
+      const commands = commandsOf(card);
+      expect(commands.map((command) => command.trim().split(' ').slice(0, 2).join(' '))).toEqual([
+        'holdfast points',
+        'holdfast restore',
+        'gpg --import',
+        'python3 recover.py',
+      ]);
+      for (const [i, command] of commands.entries()) {
+        const here = command
+          .replace('/restored', `restored-${i}`)
+          .replace('gpg --import', 'gpg --batch --import');
+        const { code, stdout, stderr } = await run(['sh', '-c', `cd "$1" && ${here}`, 'sh', desk], env);
+        expect(code, `${here}\n${stderr}`).toBe(0);
+        if (i === 0) expect(stdout).toMatch(/\n +1 .* full .* whole\n$/);
+      }
+    } finally {
+      gnupg.stop();
+    }
+    for (const i of [1, 3]) {
+      expect(
+        differences(machine.recordSource(), record(join(desk, `restored-${i}`, machine.source))),
+      ).toEqual([]);
+    }
+  },
+);
+
+test('a card that cannot be written is said, and init has done its work', async () => {
+  const machine = await Machine.prepare();
+  const { code, stdout, stderr } = await machine.run('init', '--card', 'nowhere/card.txt');
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^[0-9A-F]{40}\n$/);
+  expect(stderr).toMatch(
+    /\nholdfast: cannot write the card .*nowhere\/card\.txt \(ENOENT\): give --card another name\n$/,
+  );
+});

@@ -11,9 +11,9 @@ import { makeFolder } from '../helpers/temporary.ts';
 import { expectRefused, jsonLines, leavesAlone, Machine, noise, until } from './program.ts';
 
 /** So small that a set has many objects, and a moment falls between any two of them. */
-const SMALL_VOLUMES = { more: { volume: { size: '256KiB' } } };
+const SMALL_VOLUMES = { more: { volume: { size: '128KiB' } } };
 const FILES = 12;
-const FILE_BYTES = 700_000;
+const FILE_BYTES = 300_000;
 
 /** Changes a quarter of the content. */
 function change(machine: Machine, round: number): void {
@@ -109,11 +109,11 @@ describe('a backup that is told to end', () => {
   afterAll(() => rmSync(old.folder, { recursive: true }));
 
   /** A machine with one point and enough to do for the next. */
-  async function busyMachine(): Promise<Machine> {
+  async function busyMachine(bytes = 40_000_000): Promise<Machine> {
     const machine = await Machine.make(SMALL_VOLUMES);
     machine.write('small', 'first');
     await machine.backup();
-    machine.write('large', noise(40_000_000, 5));
+    machine.write('large', noise(bytes, 5));
     return machine;
   }
 
@@ -136,7 +136,8 @@ describe('a backup that is told to end', () => {
   ] as const)(
     'by %s ends with %i under %s; nothing is committed, and the next run is fine',
     async (signal, code, node) => {
-      const machine = await busyMachine();
+      // An old Node hands a signal on after a while only.
+      const machine = await busyMachine(node === 'this Node' ? 15_000_000 : 40_000_000);
       const child = machine.start(['backup', '--json'], node === 'this Node' ? {} : { node: old.node });
       const result = ended(child);
       await inTheMiddle(machine);
@@ -169,7 +170,7 @@ describe('a backup that is told to end', () => {
   });
 
   test('exit codes and answers come through an old Node as they are', async () => {
-    const machine = await busyMachine();
+    const machine = await busyMachine(1000);
     const under = { node: old.node };
     expect(await machine.runAs(under, 'backup')).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
     await leavesAlone(machine.folder, async () => {
@@ -184,7 +185,7 @@ describe('a backup that is told to end', () => {
 test('a restore that was ended goes on when the same command is given again', async () => {
   const machine = await Machine.make(SMALL_VOLUMES);
   mkdirSync(machine.at('folder'));
-  for (let i = 0; i < 10; i++) machine.write(`folder/${i}`, noise(4_000_000, i));
+  for (let i = 0; i < 10; i++) machine.write(`folder/${i}`, noise(2_000_000, i));
   await machine.backup();
   const to = join(machine.folder, 'back');
   const command = ['restore', '--secret-key', machine.secretKey, '--to', to];

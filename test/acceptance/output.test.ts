@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Gnupg } from '../crypto/gnupg.ts';
 import { raw } from '../demo/snapshot.ts';
 import { ended } from '../helpers/script.ts';
+import { makeFolder } from '../helpers/temporary.ts';
 import { HOLDFAST, jsonLines, lastLine, Machine, type Summary } from './program.ts';
 
 const COMMANDS = [
@@ -289,36 +290,45 @@ test('what is not acted upon yet is named by init and config check', async () =>
   for (const key of ['retention', 'objectives']) expect(checked).toContain(key);
 });
 
-test.each([
-  ['ls', 141],
-  ['ls -l', 141],
-  ['ls --json', 141],
-  ['config schema', 141],
-  ['verify', 0],
-  ['restore --json --to back', 0],
-  ['backup --json', 0],
-] as const)('%s ends quietly when nobody reads on', async (line, expected) => {
-  const machine = await Machine.make();
-  // More than a pipe holds.
-  for (let i = 0; i < 1500; i++) machine.write(`${'long name '.repeat(8)}${i}`, '');
-  await machine.backup();
-  const [command = '', ...rest] = line.split(' ');
-  const key = ['ls', 'restore'].includes(command) ? ['--secret-key', machine.secretKey] : [];
-  const reader = expected === 0 ? 'true' : 'head -1';
-  const shell = `"$@" | { ${reader}; }; echo "ended with \${PIPESTATUS[0]}"`;
-  const words = [process.execPath, HOLDFAST, command, ...rest, ...key];
-  const child = spawn('bash', ['-c', shell, 'sh', ...words], {
-    cwd: machine.folder,
-    env: machine.environment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+describe('when nobody reads on', () => {
+  let machine: Machine;
+
+  beforeAll(async () => {
+    machine = await Machine.make({}, await makeFolder());
+    // More than a pipe holds.
+    for (let i = 0; i < 1500; i++) machine.write(`${'long name '.repeat(8)}${i}`, '');
+    await machine.backup();
   });
-  const { stdout, stderr } = await ended(child);
-  expect(stderr).not.toMatch(/EPIPE|defect|Error/);
-  const lines = stdout.trimEnd().split('\n');
-  expect(lines).toHaveLength(expected === 0 ? 1 : 2);
-  // A small answer may have been written whole before the reader ended.
-  expect([`ended with ${expected}`, ...(command === 'config' ? ['ended with 0'] : [])]).toContain(
-    lines.at(-1),
-  );
+
+  afterAll(() => rmSync(machine.folder, { recursive: true }));
+
+  test.each([
+    ['ls', 141],
+    ['ls -l', 141],
+    ['ls --json', 141],
+    ['config schema', 141],
+    ['verify', 0],
+    ['restore --json --to back', 0],
+    ['backup --json', 0],
+  ] as const)('%s ends quietly', async (line, expected) => {
+    const [command = '', ...rest] = line.split(' ');
+    const key = ['ls', 'restore'].includes(command) ? ['--secret-key', machine.secretKey] : [];
+    const reader = expected === 0 ? 'true' : 'head -1';
+    const shell = `"$@" | { ${reader}; }; echo "ended with \${PIPESTATUS[0]}"`;
+    const words = [process.execPath, HOLDFAST, command, ...rest, ...key];
+    const child = spawn('bash', ['-c', shell, 'sh', ...words], {
+      cwd: machine.folder,
+      env: machine.environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 60_000,
+    });
+    const { stdout, stderr } = await ended(child);
+    expect(stderr).not.toMatch(/EPIPE|defect|Error/);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(expected === 0 ? 1 : 2);
+    // A small answer may have been written whole before the reader ended.
+    expect([`ended with ${expected}`, ...(command === 'config' ? ['ended with 0'] : [])]).toContain(
+      lines.at(-1),
+    );
+  });
 });

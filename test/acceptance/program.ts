@@ -3,13 +3,13 @@
  * code with the program.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { differences, record, type Snapshot } from '../demo/snapshot.ts';
 import { type Ended, ended, project } from '../helpers/script.ts';
-import { temporaryFolder } from '../helpers/temporary.ts';
+import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 
 /** The executable. */
 export const HOLDFAST = project('bin/holdfast.js');
@@ -81,10 +81,11 @@ export class Machine {
    */
   static async prepare(strategy: StrategyParts = {}, folder?: string): Promise<Machine> {
     const machine = new Machine(folder ?? (await temporaryFolder()));
-    mkdirSync(machine.source);
-    mkdirSync(machine.store);
-    const who = ['--name', 'test-only', '--email', 'it@example.invalid'];
-    await machine.well('keygen', ...who, '--out', 'keys', '--no-passphrase');
+    keyPair ??= makeKeyPair();
+    const { publicKey, secretKey } = await keyPair;
+    for (const made of ['source', 'store', 'keys']) mkdirSync(join(machine.folder, made));
+    writeFileSync(machine.publicKey, publicKey);
+    writeFileSync(machine.secretKey, secretKey, { mode: 0o600 });
     machine.writeStrategy(strategy);
     return machine;
   }
@@ -204,6 +205,23 @@ export class Machine {
   commits(): string[] {
     const names = readdirSync(join(this.store, 'town/commits')).filter((name) => name.endsWith('.json'));
     return names.map((name) => name.replace(/\.json$/, '')).sort();
+  }
+}
+
+/** The key pair of all machines of a test file, by keygen. */
+let keyPair: Promise<{ publicKey: Buffer; secretKey: Buffer }> | undefined;
+
+async function makeKeyPair(): Promise<{ publicKey: Buffer; secretKey: Buffer }> {
+  const folder = await makeFolder();
+  try {
+    const who = ['--name', 'test-only', '--email', 'it@example.invalid'];
+    await Machine.in(folder).well('keygen', ...who, '--out', folder, '--no-passphrase');
+    const [publicKey, secretKey] = ['public.asc', 'secret.asc'].map((name) =>
+      readFileSync(join(folder, name)),
+    );
+    return { publicKey: publicKey as Buffer, secretKey: secretKey as Buffer };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 

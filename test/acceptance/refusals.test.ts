@@ -212,9 +212,39 @@ describe('a backup is refused, on a machine that has made points as on one that 
       };
       expect(jsonLines(stdout)).toEqual([expect.objectContaining(error)]);
     });
-    if (code === 1) return;
-    const checked = await used.run('config', 'check', '-c', bad);
-    expect(checked).toMatchObject({ code: 2, stderr: '', stdout: expect.stringMatching(says) });
+  });
+
+  test('config check names what is wrong with keys and paths too, each with its place, and nothing where all is right', async () => {
+    const bad = used.writeStrategy(
+      {
+        paths: [used.at('link'), used.at('real')],
+        recipients: [used.publicKey, keys.expired, 'nokey.asc', used.secretKey],
+      },
+      'bad.yaml',
+    );
+    const { code, stdout, stderr } = await used.run('config', 'check', '-c', bad);
+    expect([code, stderr]).toEqual([2, '']);
+    const lines = stdout.split('\n');
+    for (const [i, says] of [
+      /bad\.yaml:\d+:\d+: sources\[0\]\.paths\[0\]: .*is a symlink: write/,
+      /bad\.yaml:\d+:\d+: recipients\[1\]: .* expired on/,
+      /bad\.yaml:\d+:\d+: recipients\[2\]: .*there is no such file/,
+      /bad\.yaml:\d+:\d+: recipients\[3\]: .*holds a SECRET key/,
+      /: 4 problems$/,
+    ].entries()) {
+      expect(lines[i]).toMatch(says);
+    }
+    expect(await used.run('config', 'check')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/: in order\n$/),
+    });
+    for (const parts of [
+      { more: { limits: { size: '1GiB' } } },
+      { store: { swift: { container: 'backups' } } },
+    ]) {
+      const refused = await used.run('config', 'check', '-c', used.writeStrategy(parts, 'bad.yaml'));
+      expect(refused).toMatchObject({ code: 2, stdout: expect.stringMatching(/do(es)? not work yet/) });
+    }
   });
 
   test('all problems of a strategy are told at once, each with its place', async () => {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chainAfter, dependsOf, prepareCommit, storeCommit } from './backup/commit.ts';
 import { type Made, runConveyor } from './backup/conveyor.ts';
 import { checkDependencies, type StoredSet } from './backup/dependencies.ts';
-import { type Plan, plan, type RequestedType } from './backup/plan.ts';
+import { fetchesTooMuch, type Plan, plan, type RequestedType, volumesToGiveUp } from './backup/plan.ts';
 import type { ProduceEvent, ProduceOptions } from './backup/produce.ts';
 import { lookAtRoots, ownFolders, rootToWaitFor } from './backup/roots.ts';
 import {
@@ -17,14 +17,17 @@ import {
 import { type Forecast, forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
 import { CUTTER_VERSION } from './chunk/cut.ts';
 import { sha256 } from './chunk/digest.ts';
+import { readVerifier } from './crypto/check.ts';
 import { expiryWarning, type Recipient } from './crypto/recipients.ts';
 import type { Signer } from './crypto/signer.ts';
 import { HoldfastError } from './errors.ts';
 import { baseOf, COMMIT_LIMIT, type Commit, type CommitReference } from './format/commit.ts';
 import { type SetName, StrategyNames, setFolder } from './format/names.ts';
 import type { ComparedSource } from './index/compare.ts';
+import { EntriesReader } from './index/entries-file.ts';
 import { IndexFiles } from './index/files.ts';
 import { INDEX_VERSION, type IndexHeader, type IndexSet, newestSet } from './index/header.ts';
+import type { ByteString } from './model.ts';
 import type { WriterRecord } from './state/writer.ts';
 import type { Store } from './store/store.ts';
 import { fullIsDue } from './strategy/schedule.ts';
@@ -79,8 +82,22 @@ interface Prepared {
   standing: Standing;
   decision: Plan;
   gone: { seq: number; volumes: number[] }[];
+  /** Number of the point that the index is of; 0 without one. */
+  ownSeq: number;
   needsAttention: boolean;
   time: Date;
+  /** The plan was changed once already by what the run found. */
+  isReplanned?: true;
+}
+
+/** What the run found calls for another plan: nothing was committed. */
+class Replan extends Error {
+  readonly decision: Plan;
+
+  constructor(decision: Plan) {
+    super('another plan is better');
+    this.decision = decision;
+  }
 }
 
 /** Makes a point. Errors: see docs/operations; whatever is thrown, no point was harmed, and none but a whole one was made. */
@@ -89,6 +106,8 @@ export async function backup(options: BackupOptions): Promise<BackupOutcome> {
   try {
     return await make(options, prepared);
   } catch (error) {
+    if (error instanceof Replan)
+      return make(options, { ...prepared, decision: error.decision, isReplanned: true });
     if (!isBrokenIndex(error) || prepared.decision.type === 'full' || options.requested === 'incremental')
       throw error;
     options.onWarning(`${error.message}: the index is discarded, and a full is made instead`);
@@ -133,8 +152,8 @@ async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepa
   await settlePending(files, store, names, isDryRun);
   const index = files.current();
   const own = typeof index === 'object' && 'sets' in index ? newestSet(index) : undefined;
-  const trusted = [signer.fingerprint, ...writer.adopted];
-  const state = await readStoreState(store, names, trusted, own);
+  const verifier = await readVerifier(signer.publicArmored);
+  const state = await readStoreState(store, names, verifier, writer.adopted, own);
   for (const error of state.rejected) options.onWarning(error.message);
   if (state.newest.length === 0 && state.rejected.some(({ code }) => code === 'foreign-signer')) {
     throw new HoldfastError(
@@ -184,7 +203,19 @@ async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepa
     );
   }
   const needsAttention = warned || unpinned || state.rejected.length > 0 || lost !== undefined;
-  return { names, files, sources, state, standing, decision, gone: dependencies.gone, needsAttention, time };
+  const ownSeq = own?.seq ?? 0;
+  return {
+    names,
+    files,
+    sources,
+    state,
+    standing,
+    decision,
+    gone: dependencies.gone,
+    ownSeq,
+    needsAttention,
+    time,
+  };
 }
 
 /** Steps 3 to 7 of docs/format.md, section 7. */
@@ -192,7 +223,8 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   const { strategy, store, writer, signer, recipients } = options;
   const { names, files, state, standing, decision, time } = prepared;
   const parent = decision.type === 'incremental' ? decision.parent : undefined;
-  const set: SetName = { seq: state.seq + 1, id: randomId() };
+  // Also above a point of its own that the store does not show at the moment.
+  const set: SetName = { seq: Math.max(state.seq, prepared.ownSeq) + 1, id: randomId() };
   const earlier: readonly IndexSet[] = parent?.sets ?? [];
   options.onPlan(decision, set.seq);
 
@@ -207,6 +239,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     sources: prepared.sources,
     own: ownFolders(options.own, prepared.sources),
     parent: parent && { entriesFile: files.path(parent.entries.file), live: parent.entries.live },
+    before: standing.kind === 'current' ? files.path(standing.index.entries.file) : undefined,
     seqs: [...earlier.map(({ seq }) => seq), set.seq],
     base: baseOf(earlier.length),
     logs: {
@@ -218,6 +251,8 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     limits: { size: strategy.volume.size, plainSize: PLAIN_SIZE, level: strategy.volume.compression },
     keepAccessTime: options.keepAccessTime,
   };
+  // Held until it is certain that this attempt counts: the next one would tell them again.
+  const events: ProduceEvent[] = [];
   const ended = new AbortController();
   if (options.onForecast !== undefined) tellForecast(options, produce, ended.signal);
   const made = await runConveyor({
@@ -226,10 +261,18 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     now: time,
     store: (name, object) => store.put(names.object(set, name), object.pieces, { md5: object.md5 }),
     uploads: store.uploads,
-    onEvent: options.onEvent,
+    onEvent: (event) => events.push(event),
     onProgress: options.onProgress,
     signal: options.signal,
-  }).finally(() => ended.abort());
+  })
+    .catch((error: unknown) => {
+      for (const event of events) options.onEvent(event);
+      throw error;
+    })
+    .finally(() => ended.abort());
+  const instead = decision.type === 'full' ? decision.instead : undefined;
+  if (instead !== undefined && losesVersions(events, files.path(instead.parent.entries.file)))
+    throw new Replan(instead);
 
   const newWriter = standing.kind === 'overtaken' || (standing.kind === 'none' && standing.newWriter);
   const writerId = newWriter ? randomId() : writerOf(prepared);
@@ -262,6 +305,11 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     time: commit.time,
     objects: made.objects,
   });
+  if (decision.type === 'incremental' && prepared.isReplanned === undefined && fetchesTooMuch(sets)) {
+    const givenUp = volumesToGiveUp(sets.slice(0, -1));
+    if (givenUp.length > 0) throw new Replan({ ...decision, givenUp });
+  }
+  for (const event of events) options.onEvent(event);
   await lookAgain(options, prepared, sets.slice(0, -1), { set, objects: made.objects });
   const header: IndexHeader = {
     version: INDEX_VERSION,
@@ -282,10 +330,13 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   files.removeStale();
 
   const { incomplete, changes } = made.result;
-  const vanished = parent !== undefined && changes.gone > parent.entries.live / 2 && changes.gone > FEW;
+  const before = standing.kind === 'current' ? standing.index : undefined;
+  const live = before?.entries.live ?? 0;
+  const fewer = parent !== undefined ? changes.gone : live - made.result.counts.entries;
+  const vanished = before !== undefined && fewer > live / 2 && fewer > FEW;
   if (vanished) {
     options.onWarning(
-      `${changes.gone} of ${parent.entries.live} entries have gone since the last point: if that was not meant, restore them from point ${newestSet(parent).seq}`,
+      `${fewer} of ${live} entries have gone since the last point: if that was not meant, restore them from point ${newestSet(before).seq}`,
     );
   }
   return {
@@ -298,6 +349,30 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     needsAttention:
       prepared.needsAttention || vanished || incomplete.carried + incomplete.torn + incomplete.unreadable > 0,
   };
+}
+
+/** Whether something that could not be read now is in the index with an earlier version, which a full would not have. */
+function losesVersions(events: readonly ProduceEvent[], entriesFile: string): boolean {
+  const unread = events.flatMap((event) =>
+    'incident' in event && event.incident.kind !== 'torn' ? [event.incident.path] : [],
+  );
+  if (unread.length === 0) return false;
+  const paths = new Set(unread);
+  const reader = new EntriesReader(entriesFile);
+  try {
+    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
+      if (entry.flags !== 'g' && isAtOrBelow(entry.path, paths)) return true;
+    }
+    return false;
+  } finally {
+    reader.close();
+  }
+}
+
+/** Whether a path is one of some others, or lies below one: asked of each of its own folders, so that it costs no more for many. */
+function isAtOrBelow(path: ByteString, others: ReadonlySet<ByteString>): boolean {
+  for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) if (others.has(at)) return true;
+  return others.has('/');
 }
 
 /** A forecast that fails is no loss: the backup itself meets what stood in its way. */
@@ -353,7 +428,10 @@ async function settlePending(
   if (pending === 'absent') return;
   if (!('unusable' in pending)) {
     const set = newestSet(pending);
-    const found = await store.get(names.commit(set), COMMIT_LIMIT);
+    const found = await store.get(names.commit(set), COMMIT_LIMIT).catch((error: unknown) => {
+      if (error instanceof HoldfastError && error.code === 'damage') return new Uint8Array();
+      throw error;
+    });
     if (found !== undefined && sha256(found) === set.commitSha256) {
       await files.promote();
       return;

@@ -40,16 +40,9 @@ export async function init(options: InitOptions): Promise<InitOutcome> {
   const { name, store, writer, adopt } = options;
   const names = new StrategyNames(name);
   const existing = await existingSigner(options.signerFile);
-  let { commits, rejected } = await loadCommits(store, names, 'keys-in-store');
-  if (
-    existing !== undefined &&
-    rejected.length > 0 &&
-    (await store.stat(names.key(existing.fingerprint))) === undefined
-  ) {
-    // Somebody took this host's key out of the store, and its own points look like a stranger's.
-    await publish(store, names, existing);
-    ({ commits, rejected } = await loadCommits(store, names, 'keys-in-store'));
-  }
+  // The store's copy may have been lost or damaged, and the host's own points would look like a stranger's.
+  if (existing !== undefined) await publish(store, names, existing);
+  const { commits, rejected } = await loadCommits(store, names, 'keys-in-store');
   const signers = [...new Set(commits.map(({ signer }) => signer))];
   const newest = commits[commits.length - 1];
   const known = [existing?.fingerprint, adopt, ...writer.adopted];
@@ -69,7 +62,7 @@ export async function init(options: InitOptions): Promise<InitOutcome> {
     );
   }
   const signer = existing ?? (await makeSigner(options));
-  await publish(store, names, signer);
+  if (existing === undefined) await publish(store, names, signer);
   if (adopt !== undefined) {
     if (adopt !== signer.fingerprint) await writer.adopt(adopt);
     new IndexFiles(options.stateFolder).discard();

@@ -25,6 +25,12 @@ export interface PreparedCommit {
 /** Encodes a commit. */
 export function prepareCommit(commit: Commit): PreparedCommit {
   const bytes = encodeCommit(commit);
+  if (bytes.length > COMMIT_LIMIT) {
+    throw new HoldfastError(
+      'strategy',
+      `the set has ${commit.objects.length} objects, more than a commit can list: choose a larger volume.size in the strategy`,
+    );
+  }
   return { commit, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 

@@ -50,6 +50,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const objects: CommitObject[] = [];
   const open = new Map<number, { name: string; sealing: Sealing; place: SharedArrayBuffer }>();
   const underWay = new Set<Promise<void>>();
+  const puts = new Set<Promise<void>>();
 
   const begin = (name: string) => {
     const place = places.take();
@@ -59,7 +60,9 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     const { name, sealing, place } = takeOut(open, key);
     const sealed = await sealing.end();
     const { size, md5, sha256 } = sealed;
-    await options.store(name, sealed);
+    const storing = options.store(name, sealed);
+    puts.add(storing);
+    await storing.finally(() => puts.delete(storing));
     objects.push({ name, size, plainSize, md5, sha256 });
     places.give(place);
     tell({ kind: 'stored' });
@@ -110,6 +113,8 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     });
   } finally {
     await Promise.all([producer.terminate(), pool.close()]);
+    // Nothing must still be on its way to the store when the lock goes.
+    await Promise.allSettled(puts);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Writes the manifest of a set: lines into parts, parts to the sink, and last the contents list. */
-import { type Contents, encodeContents, encodeSource, PART_SIZE } from '../format/manifest.ts';
+import { show } from '../format/bytes.ts';
+import { type Contents, encodeContents, encodeSource, isSafePath, PART_SIZE } from '../format/manifest.ts';
 import { manifestName } from '../format/names.ts';
+import { compareNames, comparePaths } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
 import { compressWhole } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
@@ -14,6 +16,7 @@ export class ManifestWriter {
   #count = 0;
   #first: { source: string; path: ByteString } | undefined;
   #source = '';
+  #last: { source: string; path: ByteString } | undefined;
   /** Entries listed, deletions included. */
   listed = 0;
 
@@ -22,8 +25,18 @@ export class ManifestWriter {
     this.#level = level;
   }
 
-  /** Lists an entry or deletion by its lines (each with its newline). Waits when too much is on its way. */
+  /**
+   * Lists an entry or deletion by its lines (each with its newline). Waits when too much is on its way. Throws for what no reader
+   * would take: rather no point than one that cannot be restored.
+   */
   async entry(source: string, path: ByteString, lines: Iterable<string>): Promise<void> {
+    const last = this.#last;
+    const isInOrder =
+      last === undefined ||
+      compareNames(last.source, source) < 0 ||
+      (last.source === source && comparePaths(last.path, path) < 0);
+    if (!isInOrder || !isSafePath(path)) throw new Error(`a manifest cannot list ${show(path)} here`);
+    this.#last = { source, path };
     this.listed++;
     for (const line of lines) {
       if (this.#bytes >= PART_SIZE) await this.#cut();

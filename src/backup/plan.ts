@@ -21,13 +21,21 @@ export interface Situation {
 
 /** The decision. */
 export type Plan =
-  | { type: 'full'; reason: string }
   | {
-      type: 'incremental';
+      type: 'full';
       reason: string;
-      parent: IndexHeader;
-      givenUp: { seq: number; volumes: number[] }[];
-    };
+      /** What to make instead where the full would lose the last version of something that cannot be read. */
+      instead?: Incremental;
+    }
+  | Incremental;
+
+/** An incremental, and the volumes that are given up with it. */
+export interface Incremental {
+  type: 'incremental';
+  reason: string;
+  parent: IndexHeader;
+  givenUp: { seq: number; volumes: number[] }[];
+}
 
 /** Decides. A `refused` says that an incremental was demanded which cannot be made. */
 export function plan(s: Situation): Plan | { refused: string } {
@@ -44,7 +52,10 @@ export function plan(s: Situation): Plan | { refused: string } {
     fragmented.length > 0 ? '; scattered remains of old volumes are stored anew, to keep restores small' : '';
   if (s.requested === 'incremental') return { ...incremental, reason: `asked for${compacting}` };
   if (s.due.due) {
-    if (s.absentRoot === undefined) return { type: 'full', reason: s.due.reason };
+    if (s.absentRoot === undefined) {
+      const reason = `${s.due.reason}, but it waits until everything can be read whose last version only this chain holds${compacting}`;
+      return { type: 'full', reason: s.due.reason, instead: { ...incremental, reason } };
+    }
     return {
       ...incremental,
       reason: `${s.due.reason}, but it waits until ${s.absentRoot} is back, whose last version only this chain holds${compacting}`,
@@ -70,7 +81,23 @@ const FETCH_LIMIT = 1.5;
 /** Giving up stops when it is down to this. */
 const FETCH_GOAL = 1.2;
 /** Below this waste in bytes it is not worth while. */
-const WASTE_MINIMUM = 1024 * 1024;
+const WASTE_MINIMUM = 64 * 1024;
+/** No point is committed whose restore fetches more than this many times its worth. */
+const FETCH_MOST = 2;
+
+/** Whether a restore of the newest of these sets would fetch too much: it is then better made again, with volumes given up. */
+export function fetchesTooMuch(sets: readonly IndexSet[]): boolean {
+  let fetched = 0;
+  let worth = 0;
+  for (const { volumes } of sets) {
+    for (const [size, atFirst, now] of volumes) {
+      if (now === 0) continue;
+      fetched += size;
+      worth += atFirst === 0 ? size : size * Math.min(1, now / atFirst);
+    }
+  }
+  return fetched > FETCH_MOST * worth && fetched - worth > WASTE_MINIMUM;
+}
 
 /**
  * The volumes whose remaining content is better stored anew, the emptiest first, so that a restore never fetches much more than the

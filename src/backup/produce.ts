@@ -47,6 +47,8 @@ export interface ProduceOptions {
   own: string[];
   /** For an incremental: the parent's index and its chain. */
   parent: { entriesFile: string; live: number } | undefined;
+  /** For a full: the entries of the newest point, if the host has them; they only tell what was never empty. */
+  before: string | undefined;
   /** Numbers of the chain's sets by ordinal, this one last. */
   seqs: number[];
   /** Ordinal of the manifest's base; null for a full. */
@@ -104,7 +106,7 @@ export async function produce(
   const old = options.parent === undefined ? undefined : new EntriesReader(options.parent.entriesFile);
   const producer = new Producer(options, sink, onEvent, progress);
   try {
-    for (const change of compare(options.sources, old, new Set(options.own))) {
+    for (const change of compare(options.sources, old, new Set(options.own), options.before)) {
       const waiting = producer.take(change);
       if (waiting !== undefined) await waiting;
     }
@@ -332,7 +334,7 @@ class Producer {
         content.size = result.content.length;
         this.#progress[PROGRESS.filesRead]!++;
       }
-      if (!torn) this.#rememberLink(current, content);
+      if (!torn && !isYoung(current, now)) this.#rememberLink(current, content);
     } else if (stat.isSymbolicLink()) {
       const link = readLink(path);
       if (typeof link !== 'string') return link.gone ? 'gone' : { error: link.error };
@@ -500,7 +502,8 @@ function linkId(stat: BigIntStats): string {
 /** What a symlink points to, or why that cannot be said. */
 function readLink(path: ByteString): ByteString | { gone: true } | { gone: false; error: string } {
   try {
-    return fromBytes(readlinkSync(toFsPath(path), { encoding: 'buffer' }));
+    const target = fromBytes(readlinkSync(toFsPath(path), { encoding: 'buffer' }));
+    return target === '' ? { gone: false, error: 'EINVAL' } : target;
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;

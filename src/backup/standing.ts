@@ -31,7 +31,8 @@ export interface StoreState {
 export async function readStoreState(
   store: Store,
   names: StrategyNames,
-  trusted: readonly string[],
+  signer: Verifier,
+  adopted: readonly string[],
   own: SetName | undefined,
 ): Promise<StoreState> {
   const upTo = own?.seq ?? 0;
@@ -42,7 +43,8 @@ export async function readStoreState(
   }
   found.sort((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1));
   const { verifiers } = await loadVerifiers(store, names, 'keys-in-store');
-  const believed = verifiers.filter(({ fingerprint }) => trusted.includes(fingerprint));
+  // Its own key the host has at hand, whatever became of the copy in the store.
+  const believed = [signer, ...verifiers.filter(({ fingerprint }) => adopted.includes(fingerprint))];
   const state: StoreState = { newest: [], seq: 0, names: all, signed, rejected: [], believed };
   for (const set of found) {
     if (state.newest.length > 0 && set.seq < Math.max(upTo, 1)) break;

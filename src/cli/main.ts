@@ -44,10 +44,14 @@ export async function main(argv: string[]): Promise<number> {
     return EXIT.ok;
   }
   const context = systemContext();
+  if (context === undefined) {
+    process.stderr.write('holdfast: the current folder is not there any more: change to another one\n');
+    return EXIT.usage;
+  }
   try {
     const program = await makeProgram(argv, context);
     await program.parseAsync(argv, { from: 'user' });
-    return context.exitCode;
+    return answerLost ? context.exitCode || EXIT.failed : context.exitCode;
   } catch (error) {
     return report(error, argv, context);
   }
@@ -82,19 +86,33 @@ function commandOf(argv: readonly string[]): string | undefined {
   return argv.find((word) => !word.startsWith('-'));
 }
 
+/** Whether an answer could not be written: then nobody may take the run for a good one. */
+let answerLost = false;
+
 /**
  * Whoever reads the output may end before it does, as `head` does. A command that only answers ends quietly then, as if
- * by SIGPIPE; all others go on with their work, which their exit code tells of.
+ * by SIGPIPE; all others go on with their work, which their exit code tells of. Other errors of the output, such as a full
+ * disk, are said.
  */
 function watchReaders(argv: readonly string[]): void {
   const onlyAnswers = ONLY_ANSWER.has(commandOf(argv) ?? 'config');
   process.stdout.on('error', (error) => {
-    if (systemCode(error) !== 'EPIPE') throw error;
-    if (onlyAnswers) process.exit(128 + constants.signals.SIGPIPE);
+    const code = systemCode(error);
+    if (code === 'EPIPE') {
+      if (onlyAnswers) process.exit(128 + constants.signals.SIGPIPE);
+      return;
+    }
+    if (!answerLost) {
+      process.stderr.write(
+        `holdfast: the answer cannot be written to standard output (${code ?? error.message}): see where it goes\n`,
+      );
+    }
+    answerLost = true;
+    if (onlyAnswers) process.exit(EXIT.failed);
+    process.exitCode ||= EXIT.failed;
   });
-  process.stderr.on('error', (error) => {
-    if (systemCode(error) !== 'EPIPE') throw error;
-  });
+  // There is nowhere left to say it.
+  process.stderr.on('error', () => {});
 }
 
 /** All commands write through the context and throw instead of ending the process; report() says what is wrong with a call. */
@@ -142,10 +160,17 @@ function commanderCode(error: unknown): string | undefined {
   return (error as Error & { code: string }).code;
 }
 
-function systemContext(): CliContext {
+/** Undefined where the current folder has been removed. */
+function systemContext(): CliContext | undefined {
+  let cwd: string;
+  try {
+    cwd = process.cwd();
+  } catch {
+    return undefined;
+  }
   return {
     env: process.env,
-    cwd: process.cwd(),
+    cwd,
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     now: () => new Date(),

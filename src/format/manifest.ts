@@ -12,7 +12,8 @@ export const PART_LIMIT = 8 * 1024 * 1024;
 export const LINE_LIMIT = 1024 * 1024;
 /** No line holds more extents. */
 export const EXTENTS_PER_LINE = 1000;
-const COMPONENT_LIMIT = 255;
+/** No component of a path is longer, in bytes. */
+export const COMPONENT_LIMIT = 255;
 const OWNER_NAME_LIMIT = 256;
 
 /** A line of a manifest, parsed. */

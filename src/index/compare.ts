@@ -64,14 +64,16 @@ export function signatureOf(stat: BigIntStats): string {
 }
 
 /**
- * Compares. `old` is the parent's index, or undefined for a full. `own` are folders to leave out, as `device:inode`.
+ * Compares. `old` is the parent's index, or undefined for a full; `before` is then the entries file of the newest point, if one is known, which
+ * only tells what was never empty. `own` are folders to leave out, as `device:inode`.
  */
 export function* compare(
   sources: readonly ComparedSource[],
   old: EntriesReader | undefined,
   own: ReadonlySet<string>,
+  before?: string,
 ): Generator<Change> {
-  const cursor = new Cursor(old);
+  const cursor = new Cursor(old, before ?? old?.file);
   for (const source of [...sources].sort((a, b) => compareNames(a.name, b.name))) {
     const roots = source.paths.map(fromText).sort(comparePaths);
     const options = { selection: selection(source.exclude), own };
@@ -141,10 +143,13 @@ function troubleWith(
 /** The parent's entries, drawn as the walk passes them. */
 class Cursor {
   readonly #reader: EntriesReader | undefined;
+  readonly #file: string | undefined;
   #current: OldEntry | undefined;
 
-  constructor(reader: EntriesReader | undefined) {
+  /** `file` is what hasLiveBelow() looks into. */
+  constructor(reader: EntriesReader | undefined, file: string | undefined) {
     this.#reader = reader;
+    this.#file = file;
     this.#advance();
   }
 
@@ -182,10 +187,10 @@ class Cursor {
     return old !== undefined && old.source === source && isWithin(old.entry.path, path);
   }
 
-  /** Whether the parent's point has anything inside a folder. Reads the index from its start: for rare questions. */
+  /** Whether the point before has anything inside a folder. Reads the index from its start: for rare questions. */
   hasLiveBelow(source: string, folder: ByteString): boolean {
-    if (this.#reader === undefined || !this.hasWithin(source, folder)) return false;
-    const reader = new EntriesReader(this.#reader.file);
+    if (this.#file === undefined) return false;
+    const reader = new EntriesReader(this.#file);
     try {
       for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
         if (

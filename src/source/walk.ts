@@ -5,6 +5,7 @@
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
+import { COMPONENT_LIMIT } from '../format/manifest.ts';
 import { joinPath } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
 import type { Selection } from './select.ts';
@@ -28,6 +29,9 @@ export interface WalkOptions {
   /** Folders that are never descended into, as `device:inode`. */
   own: ReadonlySet<string>;
 }
+
+/** Some file systems have longer names than the format, which takes what Linux itself has. */
+const TOO_LONG = 'ENAMETOOLONG';
 
 /** Errors that say that a path has gone since its folder was listed: a deletion, nothing else. */
 const GONE = new Set(['ENOENT', 'ENOTDIR']);
@@ -73,8 +77,9 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
       stack.pop();
       continue;
     }
-    const path = joinPath(top.folder, top.names[top.at++] as string);
-    const stat = lstat(path);
+    const name = top.names[top.at++] as string;
+    const path = joinPath(top.folder, name);
+    const stat = name.length > COMPONENT_LIMIT ? TOO_LONG : lstat(path);
     if (stat === undefined) {
       if (!rootHasGone()) continue;
       // The rest of it has not been deleted one by one.
@@ -99,7 +104,12 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
       yield { kind: 'mount', path };
       continue;
     }
-    const names = list(path) ?? [];
+    const names = list(path);
+    if (names === undefined) {
+      if (!rootHasGone()) continue;
+      yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+      return;
+    }
     if (typeof names === 'string') yield { kind: 'unlistable', path, error: names };
     else stack.push({ folder: path, names, at: 0 });
   }
@@ -120,7 +130,9 @@ function lstat(path: ByteString): BigIntStats | string | undefined {
 function list(folder: ByteString): ByteString[] | string | undefined {
   try {
     // Latin-1 keeps every byte, and costs a sixth of the memory of Buffers.
-    return readdirSync(toFsPath(folder), { encoding: 'latin1' }).sort();
+    const names = readdirSync(toFsPath(folder), { encoding: 'latin1' }).sort();
+    // While a folder changes, some file systems give a name twice; a manifest must not.
+    return names.filter((name, i) => name !== names[i - 1]);
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;

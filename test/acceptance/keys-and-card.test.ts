@@ -199,3 +199,84 @@ test('a card that cannot be written is said, and init has done its work', async 
     /\nholdfast: cannot write the card .*nowhere\/card\.txt \(ENOENT\): give --card another name\n$/,
   );
 });
+
+/**
+ * Runs a command on a terminal of its own, and types what a dialog says: each answer when its question stands there. What the
+ * terminal showed, and the code.
+ */
+async function onTerminal(
+  machine: Machine,
+  args: string[],
+  dialog: [string, string][],
+): Promise<{ code: number; shown: string }> {
+  const script = `
+import json, os, pty, select, sys, time
+words, dialog = json.loads(sys.argv[1])
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(words[0], words)
+shown, end = b'', time.time() + 40
+while time.time() < end:
+    if not select.select([fd], [], [], 0.5)[0]:
+        continue
+    try:
+        piece = os.read(fd, 4096)
+    except OSError:
+        break
+    if not piece:
+        break
+    shown += piece
+    if dialog and shown.endswith(dialog[0][0].encode()):
+        os.write(fd, dialog.pop(0)[1].encode())
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(json.dumps({'code': code, 'shown': shown.decode()}))
+`;
+  const words = [process.execPath, HOLDFAST, ...args];
+  const { code, stdout, stderr } = await run(
+    ['python3', '-c', script, JSON.stringify([words, dialog])],
+    machine.environment(),
+  );
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as { code: number; shown: string };
+}
+
+test('on a terminal a passphrase is asked for and never shown; Ctrl-C there ends with 130 and does nothing', async () => {
+  const machine = await Machine.prepare();
+  const out = join(machine.folder, 'asked');
+  const keygen = ['keygen', ...WHO, '--out', out];
+  const cancelled = await onTerminal(machine, keygen, [['New passphrase: ', '\x03']]);
+  expect(cancelled.code).toBe(130);
+  expect(cancelled.shown).toContain('interrupted');
+  const differing = await onTerminal(machine, keygen, [
+    ['New passphrase: ', 'one thing\n'],
+    ['The same again: ', 'another\n'],
+    ['New passphrase: ', '\x03'],
+  ]);
+  expect(differing.code).toBe(130);
+  expect(differing.shown).toContain('The two entries differ');
+  expect(readdirSync(machine.folder)).not.toContain('asked');
+
+  const made = await onTerminal(machine, keygen, [
+    ['New passphrase: ', 'only by heart\n'],
+    ['The same again: ', 'only by heart\n'],
+  ]);
+  expect(made.code, made.shown).toBe(0);
+  expect(made.shown).not.toContain('heart');
+
+  const config = machine.writeStrategy({ recipients: [join(out, 'public.asc')] });
+  machine.write('file', 'content');
+  await machine.well('init');
+  const backup = await onTerminal(machine, ['backup', '-c', config], []);
+  expect(backup.code, backup.shown).toBe(0);
+  expect(backup.shown).toMatch(/point 1: full, because this is the first backup/);
+  expect(backup.shown).toMatch(/point 1 \(full, .*2 entries/);
+  const secret = join(out, 'secret.asc');
+  const restore = ['restore', '-c', config, '--secret-key', secret, '--to', join(machine.folder, 'back')];
+  const wrong = await onTerminal(machine, restore, [[`Passphrase of ${secret}: `, 'by hard\n']]);
+  expect(wrong.code).toBe(12);
+  expect(readdirSync(machine.folder)).not.toContain('back');
+  const right = await onTerminal(machine, restore, [[`Passphrase of ${secret}: `, 'only by heart\n']]);
+  expect(right.code, right.shown).toBe(0);
+  expect(right.shown).not.toContain('heart');
+  expect(readFileSync(join(machine.folder, 'back', machine.at('file')), 'utf8')).toBe('content');
+});

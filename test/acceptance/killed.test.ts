@@ -110,7 +110,7 @@ describe('a backup that is told to end', () => {
 
   /** A machine with one point and enough to do for the next. */
   async function busyMachine(bytes = 40_000_000): Promise<Machine> {
-    const machine = await Machine.make(SMALL_VOLUMES);
+    const machine = await Machine.make({ more: { volume: { size: '1MiB' } } });
     machine.write('small', 'first');
     await machine.backup();
     machine.write('large', noise(bytes, 5));

@@ -7,7 +7,7 @@ import { Gnupg } from '../crypto/gnupg.ts';
 import { raw } from '../demo/snapshot.ts';
 import { ended } from '../helpers/script.ts';
 import { makeFolder } from '../helpers/temporary.ts';
-import { HOLDFAST, jsonLines, lastLine, Machine, type Summary } from './program.ts';
+import { expectRefused, HOLDFAST, jsonLines, lastLine, Machine, type Summary } from './program.ts';
 
 const COMMANDS = [
   'keygen',
@@ -331,4 +331,43 @@ describe('when nobody reads on', () => {
       lines.at(-1),
     );
   });
+
+  test.each([
+    ['ls', 1],
+    ['points --json', 1],
+    ['config schema', 1],
+    ['verify', 1],
+    ['backup --json', 1],
+    ['backup', 0],
+  ] as const)('%s, its answer going to a full disk, ends with %i and says so', async (line, expected) => {
+    const [command = '', ...rest] = line.split(' ');
+    const key = command === 'ls' ? ['--secret-key', machine.secretKey] : [];
+    const words = [process.execPath, HOLDFAST, command, ...rest, ...key];
+    const child = spawn('sh', ['-c', 'exec "$@" > /dev/full', 'sh', ...words], {
+      cwd: machine.folder,
+      env: machine.environment(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 60_000,
+    });
+    const { code, stderr } = await ended(child);
+    expect(code, stderr).toBe(expected);
+    const said = stderr.split('\n').filter((each) => each !== '' && !each.startsWith('Trusting'));
+    expect(said).toEqual(
+      expected === 0
+        ? []
+        : [expect.stringMatching(/^holdfast: the answer cannot be written to standard output \(ENOSPC\)/)],
+    );
+  });
+});
+
+test('a current folder that was removed is said', async () => {
+  const machine = await Machine.prepare();
+  const shell = 'cd source && rmdir ../source && exec "$@"';
+  const child = spawn('sh', ['-c', shell, 'sh', process.execPath, HOLDFAST, 'points'], {
+    cwd: machine.folder,
+    env: machine.environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+  });
+  expectRefused(await ended(child), 2, /current folder is not there any more/);
 });

@@ -81,6 +81,7 @@ export class ProducingHost {
         sources: this.sources,
         own: [],
         parent: this.#parent,
+        before: undefined,
         seqs: [...this.seqs, seq],
         base: baseOf(ordinal),
         logs: { base: join(this.folder, 'chain'), lengths: this.#lengths },

@@ -6,6 +6,7 @@ import {
   type StoreState,
 } from '../../src/backup/standing.ts';
 import type { StoredCommit } from '../../src/chain/commits.ts';
+import { readVerifier } from '../../src/crypto/check.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import type { Commit } from '../../src/format/commit.ts';
 import type { IndexHeader } from '../../src/index/header.ts';
@@ -46,12 +47,12 @@ class Scene {
     return sets;
   }
 
-  state(
+  async state(
     index?: StoredCommit,
     store = this.store as Parameters<typeof readStoreState>[0],
   ): Promise<StoreState> {
     const own = index && { seq: index.commit.seq, id: index.commit.id };
-    return readStoreState(store, this.names, [keys.signer.fingerprint], own);
+    return readStoreState(store, this.names, await readVerifier(keys.signer.publicArmored), [], own);
   }
 
   async standing(index?: StoredCommit, store?: Parameters<typeof readStoreState>[0]): Promise<Standing> {

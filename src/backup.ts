@@ -3,61 +3,22 @@ import { randomBytes } from 'node:crypto';
 import { chainAfter, dependsOf, prepareCommit, storeCommit } from './backup/commit.ts';
 import { type Made, runConveyor } from './backup/conveyor.ts';
 import { checkDependencies, type StoredSet } from './backup/dependencies.ts';
-import { fetchesTooMuch, type Plan, plan, type RequestedType, volumesToGiveUp } from './backup/plan.ts';
+import { removeLeftovers } from './backup/leftovers.ts';
+import { losesVersions } from './backup/lost-versions.ts';
+import type { BackupOptions } from './backup/options.ts';
+import { fetchesTooMuch, type Plan, volumesToGiveUp } from './backup/plan.ts';
+import { type Prepared, prepare } from './backup/prepare.ts';
 import type { ProduceEvent, ProduceOptions } from './backup/produce.ts';
-import { lookAtRoots, ownFolders, rootToWaitFor } from './backup/roots.ts';
-import {
-  alteredCommit,
-  compareWithStore,
-  listCommits,
-  readStoreState,
-  type Standing,
-  type StoreState,
-} from './backup/standing.ts';
-import { type Forecast, forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
+import { ownFolders } from './backup/roots.ts';
+import { listCommits, type StoreState } from './backup/standing.ts';
+import { forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
 import { CUTTER_VERSION } from './chunk/cut.ts';
-import { sha256 } from './chunk/digest.ts';
-import { readVerifier } from './crypto/check.ts';
-import { expiryWarning, type Recipient } from './crypto/recipients.ts';
-import type { Signer } from './crypto/signer.ts';
 import { HoldfastError } from './errors.ts';
-import { baseOf, COMMIT_LIMIT, type Commit, type CommitReference } from './format/commit.ts';
-import { type SetName, StrategyNames, setFolder } from './format/names.ts';
-import type { ComparedSource } from './index/compare.ts';
-import { EntriesReader } from './index/entries-file.ts';
-import { IndexFiles } from './index/files.ts';
+import { baseOf, type Commit, type CommitReference } from './format/commit.ts';
+import { type SetName, setFolder } from './format/names.ts';
 import { INDEX_VERSION, type IndexHeader, type IndexSet, newestSet } from './index/header.ts';
-import type { ByteString } from './model.ts';
-import type { WriterRecord } from './state/writer.ts';
-import type { Store } from './store/store.ts';
-import { fullIsDue } from './strategy/schedule.ts';
-import type { Strategy } from './strategy/strategy.ts';
 
-/** Everything that a backup works with. The caller holds the lock of the state folder. */
-export interface BackupOptions {
-  strategy: Strategy;
-  store: Store;
-  stateFolder: string;
-  writer: WriterRecord;
-  signer: Signer;
-  recipients: readonly Recipient[];
-  requested: RequestedType;
-  /** Whether this user may keep access times from changing. */
-  keepAccessTime: boolean;
-  /** Folders of Holdfast's own that must not be backed up: state, directory store. */
-  own: readonly string[];
-  /** Name and version of the program, for the commit. */
-  tool: string;
-  now: () => Date;
-  signal: AbortSignal;
-  /** Hears what happens: a line of text for people, or an event of the walk. */
-  onWarning: (text: string) => void;
-  onEvent: (event: ProduceEvent) => void;
-  onPlan: (plan: Plan, seq: number) => void;
-  onProgress: (figures: Float64Array) => void;
-  /** Where somebody watches: hears, as soon as it is known, what will be read in all. */
-  onForecast?: (forecast: Forecast) => void;
-}
+export type { BackupOptions } from './backup/options.ts';
 
 /** A point that was made. */
 export interface BackupOutcome {
@@ -71,23 +32,6 @@ export interface BackupOutcome {
   bytesStored: number;
   /** The point is as good as it could be made, but something needs attention: exit 3. */
   needsAttention: boolean;
-}
-
-/** What stands before a run: the store looked at, the index checked, the kind of set decided. */
-interface Prepared {
-  names: StrategyNames;
-  files: IndexFiles;
-  sources: ComparedSource[];
-  state: StoreState;
-  standing: Standing;
-  decision: Plan;
-  gone: { seq: number; volumes: number[] }[];
-  /** Number of the point that the index is of; 0 without one. */
-  ownSeq: number;
-  needsAttention: boolean;
-  time: Date;
-  /** The plan was changed once already by what the run found. */
-  isReplanned?: true;
 }
 
 /** What the run found calls for another plan: nothing was committed. */
@@ -132,92 +76,6 @@ export async function dryRun(
   return { type: decision.type, reason: decision.reason, survey: survey(sources, parent, own, onPath) };
 }
 
-async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepared> {
-  const { strategy, store, signer, recipients, writer } = options;
-  const time = options.now();
-  for (const recipient of recipients) {
-    const warning = expiryWarning(recipient, time);
-    if (warning !== undefined) options.onWarning(warning);
-  }
-  const sources = strategy.sources.flatMap((source): ComparedSource[] => {
-    if (source.kind === 'command') throw new Error('a command as source was not refused');
-    const { name, paths, exclude, allowEmpty } = source;
-    return [{ name, paths, exclude, allowEmpty }];
-  });
-  const roots = lookAtRoots(sources);
-  await store.check();
-  const names = new StrategyNames(strategy.name);
-  const files = new IndexFiles(options.stateFolder);
-  await requireKey(store, names, signer, files);
-  await settlePending(files, store, names, isDryRun);
-  const index = files.current();
-  const own = typeof index === 'object' && 'sets' in index ? newestSet(index) : undefined;
-  const verifier = await readVerifier(signer.publicArmored);
-  const state = await readStoreState(store, names, verifier, writer.adopted, own);
-  for (const error of state.rejected) options.onWarning(error.message);
-  if (state.newest.length === 0 && state.rejected.some(({ code }) => code === 'foreign-signer')) {
-    throw new HoldfastError(
-      'foreign-signer',
-      `${store.label} holds points of ${strategy.name} by another signer: run "holdfast init --adopt FINGERPRINT" if this host takes its place, else choose another name for the strategy`,
-    );
-  }
-  const standing = compareWithStore(index, state);
-  if (standing.kind !== 'current' && standing.warning !== undefined) options.onWarning(standing.warning);
-  const parent = standing.kind === 'current' ? standing.index : undefined;
-  const dependencies =
-    parent === undefined
-      ? { lost: undefined, gone: [] }
-      : await checkDependencies(store, names, parent.sets, state);
-  const lost =
-    dependencies.lost ??
-    (parent === undefined ? undefined : await alteredCommit(store, names, parent.sets, state.believed));
-  const due = fullIsDue(strategy.schedule, fullTime(parent), time);
-  const decision = plan({
-    requested: options.requested,
-    index: parent ?? { none: standing.kind === 'current' ? '' : standing.reason },
-    recipients: recipients.map(({ fingerprint }) => fingerprint),
-    signer: signer.fingerprint,
-    due,
-    lost,
-    absentRoot:
-      parent !== undefined && due.due
-        ? rootToWaitFor(roots.absent, files.path(parent.entries.file))
-        : undefined,
-  });
-  if ('refused' in decision) {
-    throw new HoldfastError(
-      'usage',
-      `an incremental cannot be made: ${decision.refused}; use --type auto or --type full`,
-    );
-  }
-  if (lost !== undefined) {
-    options.onWarning(
-      `${lost} is gone from the store, or was altered: points that need it cannot be restored; run "holdfast verify"`,
-    );
-  }
-  const warned = standing.kind !== 'current' && standing.warning !== undefined;
-  const unpinned = strategy.signer.length > 0 && !strategy.signer.includes(signer.fingerprint);
-  if (unpinned) {
-    options.onWarning(
-      `signer: in the strategy does not name this host's key ${signer.fingerprint}: a restore with this strategy will not believe its points; add it`,
-    );
-  }
-  const needsAttention = warned || unpinned || state.rejected.length > 0 || lost !== undefined;
-  const ownSeq = own?.seq ?? 0;
-  return {
-    names,
-    files,
-    sources,
-    state,
-    standing,
-    decision,
-    gone: dependencies.gone,
-    ownSeq,
-    needsAttention,
-    time,
-  };
-}
-
 /** Steps 3 to 7 of docs/format.md, section 7. */
 async function make(options: BackupOptions, prepared: Prepared): Promise<BackupOutcome> {
   const { strategy, store, writer, signer, recipients } = options;
@@ -228,7 +86,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   const earlier: readonly IndexSet[] = parent?.sets ?? [];
   options.onPlan(decision, set.seq);
 
-  await removeLeftovers(options, prepared);
+  await removeLeftovers(store, names, writer);
   files.removeStale();
   await writer.begin(set);
   const logs = parent?.logs ?? { base: `chain-${set.id}`, segments: 0, extents: 0, blocks: 0 };
@@ -351,30 +209,6 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   };
 }
 
-/** Whether something that could not be read now is in the index with an earlier version, which a full would not have. */
-function losesVersions(events: readonly ProduceEvent[], entriesFile: string): boolean {
-  const unread = events.flatMap((event) =>
-    'incident' in event && event.incident.kind !== 'torn' ? [event.incident.path] : [],
-  );
-  if (unread.length === 0) return false;
-  const paths = new Set(unread);
-  const reader = new EntriesReader(entriesFile);
-  try {
-    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
-      if (entry.flags !== 'g' && isAtOrBelow(entry.path, paths)) return true;
-    }
-    return false;
-  } finally {
-    reader.close();
-  }
-}
-
-/** Whether a path is one of some others, or lies below one: asked of each of its own folders, so that it costs no more for many. */
-function isAtOrBelow(path: ByteString, others: ReadonlySet<ByteString>): boolean {
-  for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) if (others.has(at)) return true;
-  return others.has('/');
-}
-
 /** A forecast that fails is no loss: the backup itself meets what stood in its way. */
 function tellForecast(options: BackupOptions, produce: ProduceOptions, signal: AbortSignal): void {
   const { sources, parent, own } = produce;
@@ -415,67 +249,6 @@ async function lookAgain(
   );
 }
 
-/**
- * A run that ended between commit and promotion: the commit decides whether its index counts. A dry run only takes up what is certain.
- */
-async function settlePending(
-  files: IndexFiles,
-  store: Store,
-  names: StrategyNames,
-  isDryRun: boolean,
-): Promise<void> {
-  const pending = files.pending();
-  if (pending === 'absent') return;
-  if (!('unusable' in pending)) {
-    const set = newestSet(pending);
-    const found = await store.get(names.commit(set), COMMIT_LIMIT).catch((error: unknown) => {
-      if (error instanceof HoldfastError && error.code === 'damage') return new Uint8Array();
-      throw error;
-    });
-    if (found !== undefined && sha256(found) === set.commitSha256) {
-      await files.promote();
-      return;
-    }
-    // Cut short on its way, perhaps. Nobody else stores anything under this name, and readers would take it for a damaged point.
-    if (found !== undefined && !isDryRun) await store.remove(names.commit(set));
-  }
-  if (!isDryRun) files.dropPending();
-}
-
-/** Removes what an earlier run of this host stored for a set that was never committed. */
-async function removeLeftovers(options: BackupOptions, { names }: Prepared): Promise<void> {
-  const { store, writer } = options;
-  const { begun } = writer;
-  if (begun === null || (await store.stat(names.commit(begun))) !== undefined) return;
-  const objects: string[] = [names.signature(begun)];
-  for await (const { name } of store.list(names.object(begun, ''))) objects.push(name);
-  for (const name of objects) await store.remove(name);
-}
-
-async function requireKey(
-  store: Store,
-  names: StrategyNames,
-  signer: Signer,
-  files: IndexFiles,
-): Promise<void> {
-  const object = names.key(signer.fingerprint);
-  if ((await store.stat(object)) !== undefined) return;
-  const index = files.current();
-  if (typeof index === 'object' && 'sets' in index) {
-    // An empty folder where a disk should be mounted must not be filled.
-    throw new HoldfastError(
-      'not-initialised',
-      `${store.label} does not know this host's signing key, but this host has made points up to ${newestSet(index).seq}: is the right store mounted there? If it is a new one on purpose, run "holdfast init"`,
-      { object },
-    );
-  }
-  throw new HoldfastError(
-    'not-initialised',
-    `${store.label} does not know this host's signing key ${signer.fingerprint}: run "holdfast init"`,
-    { object },
-  );
-}
-
 /** The writer of the index that goes on: also where a chain is begun anew for a reason of one's own. */
 function writerOf({ standing, decision, files }: Prepared): string {
   if (decision.type === 'incremental') return decision.parent.writer;
@@ -491,11 +264,6 @@ function reference({ seq, id, commitSha256 }: CommitReference): CommitReference 
 function previousOf(state: StoreState): CommitReference | null {
   const newest = state.newest[0];
   return newest === undefined ? null : reference({ ...newest.commit, commitSha256: newest.commitSha256 });
-}
-
-function fullTime(index: IndexHeader | undefined): Date | undefined {
-  const full = index?.sets[0];
-  return full === undefined ? undefined : new Date(full.time);
 }
 
 function merge(

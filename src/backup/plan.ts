@@ -17,6 +17,8 @@ export interface Situation {
   lost: string | undefined;
   /** A root that is missing or was emptied: a full would lose its last version from the newest point. */
   absentRoot: string | undefined;
+  /** The newest point carries entries over that still cannot be read: a full would lose them, and would be tried in vain every night. */
+  carries: boolean;
 }
 
 /** The decision. */
@@ -53,8 +55,9 @@ export function plan(s: Situation): Plan | { refused: string } {
   if (s.requested === 'incremental') return { ...incremental, reason: `asked for${compacting}` };
   if (s.due.due) {
     if (s.absentRoot === undefined) {
-      const reason = `${s.due.reason}, but it waits until everything can be read whose last version only this chain holds${compacting}`;
-      return { type: 'full', reason: s.due.reason, instead: { ...incremental, reason } };
+      const waits = `${s.due.reason}, but it waits until everything can be read whose last version only this chain holds${compacting}`;
+      if (s.carries) return { ...incremental, reason: waits };
+      return { type: 'full', reason: s.due.reason, instead: { ...incremental, reason: waits } };
     }
     return {
       ...incremental,

@@ -42,6 +42,7 @@ const QUIET: Situation = {
   due: { due: false, reason: 'the last full is 1 day old' },
   lost: undefined,
   absentRoot: undefined,
+  carries: false,
 };
 const DUE = { due: true, reason: 'the last full is 8 days old' };
 
@@ -50,6 +51,12 @@ describe('what kind of set is made', () => {
     ['nothing speaks against an incremental', {}, 'incremental', /1 day old/],
     ['recipients come in another order', { recipients: ['B', 'A'] }, 'incremental', /1 day old/],
     ['a full is due', { due: DUE }, 'full', /8 days old/],
+    [
+      'a full is due, but entries are carried over',
+      { due: DUE, carries: true },
+      'incremental',
+      /waits until everything can be read/,
+    ],
     [
       'a full is due, but a root is away',
       { due: DUE, absentRoot: '/srv' },

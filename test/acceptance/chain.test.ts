@@ -130,7 +130,7 @@ test('of 40 incrementals each needs few manifests, no volume that holds nothing 
   const newest = volumesOf(machine, names[INCREMENTALS] as string);
   expect(newest).not.toContain(`${names[0]}/vol-000001.tar.zst.pgp`);
   await expectUseful(machine, newest, points.length);
-});
+}, 300_000);
 
 function statOf(store: string, object: string): number {
   const file = join(store, 'town/sets', object);

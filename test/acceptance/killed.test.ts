@@ -88,7 +88,7 @@ test('after kill -9 at any moment the next run goes on with an incremental, and 
   console.log(`kill -9: ${killed} runs killed, ${committed} of them after their commit`);
   await machine.well('verify', '--full', '--secret-key', machine.secretKey);
   for (const [seq, state] of points) await machine.expectRestored(seq, state);
-});
+}, 300_000);
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;

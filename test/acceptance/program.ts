@@ -196,9 +196,11 @@ export class Machine {
     expect(differences(expected, record(join(to, this.source))), `point ${at}`).toEqual([]);
   }
 
-  /** Folders of sets in the store, named after seq and id. */
+  /** Folders of sets in the store that hold an object, named after seq and id. */
   sets(): string[] {
-    return readdirSync(join(this.store, 'town/sets')).sort();
+    const folder = join(this.store, 'town/sets');
+    const hasObject = (set: string) => readdirSync(join(folder, set)).some((name) => name.endsWith('.pgp'));
+    return readdirSync(folder).filter(hasObject).sort();
   }
 
   /** Names of the commits in the store without their ends: those sets that exist. */

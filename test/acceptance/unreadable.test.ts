@@ -103,6 +103,31 @@ test('a full holds nothing of an older set: what cannot be read is named as not 
   await machine.expectRestored(3, machine.recordSource());
 });
 
+test('a full that is due waits for what cannot be read, whose last version stays in the point', async () => {
+  const machine = await Machine.make({ more: { schedule: { full: '1m' } } });
+  machine.write('diary', 'first version');
+  machine.write('other', 'other');
+  await backup(machine, 0);
+  chmodSync(machine.at('diary'), 0o000);
+  const due = { ...ORDINARY, clockAhead: 3_600_000 };
+  const { code, stdout, stderr } = await machine.runAs(due, 'backup', '--json');
+  expect([code, stderr]).toEqual([
+    3,
+    `holdfast: ${machine.at('diary')} cannot be read (EACCES); its last version stays in the point\n`,
+  ]);
+  expect(jsonLines(stdout).at(-1)).toMatchObject({
+    point: { seq: 2, type: 'incremental' },
+    reason: expect.stringMatching(/but it waits until/),
+  });
+  const to = await machine.restore(2);
+  expect(readFileSync(join(to, machine.source, 'diary'), 'utf8')).toBe('first version');
+  expect(machine.sets()).toEqual(machine.commits());
+  chmodSync(machine.at('diary'), 0o644);
+  const later = await machine.runAs(due, 'backup', '--json');
+  expect(later.code).toBe(0);
+  expect(jsonLines(later.stdout).at(-1)).toMatchObject({ point: { seq: 3, type: 'full' }, incomplete: [] });
+});
+
 test('a source that is suddenly empty is not taken for deleted, unless the strategy says so', async () => {
   const machine = await Machine.make();
   mkdirSync(machine.at('mount'));

@@ -159,7 +159,7 @@ test('of many entries with one and the same problem, text names the first and co
   const here = await site(pipes);
   const { err, json } = await run(here, ['--to', 'back', '--json', ...STORE, ...KEY]);
   expect(err.match(/^holdfast: \/pipes\//gm)).toHaveLength(20);
-  expect(err).toMatch(/^holdfast: 10 more: is a named pipe/m);
+  expect(err).toMatch(/^holdfast: 10 more like the last: is a named pipe/m);
   expect(json.filter(({ event }) => event === 'incomplete')).toHaveLength(30);
 });
 

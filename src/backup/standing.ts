@@ -55,12 +55,16 @@ export async function readStoreState(
       state.newest.push(commit);
       state.seq = Math.max(state.seq, set.seq);
     } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code === 'store' || error.code === 'store-absent')
-        throw error;
+      if (!isJudgement(error)) throw error;
       state.rejected.push(error);
     }
   }
   return state;
+}
+
+/** Whether an error says of a commit that it is no point, also because another key signed it; not that the store failed. */
+function isJudgement(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code !== 'store' && error.code !== 'store-absent';
 }
 
 /** Commits fetched at once. */
@@ -80,7 +84,7 @@ export async function alteredCommit(
     try {
       return (await loadCommit(store, names, set, believed))?.commitSha256 === set.commitSha256;
     } catch (error) {
-      if (error instanceof HoldfastError && error.code === 'damage') return false;
+      if (isJudgement(error)) return false;
       throw error;
     }
   };

@@ -1,6 +1,7 @@
 /** A backup that is killed or told to end at any moment harms no point, and the next run needs nobody's help. */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -108,12 +109,12 @@ describe('a backup that is told to end', () => {
 
   afterAll(() => rmSync(old.folder, { recursive: true }));
 
-  /** A machine with one point and enough to do for the next. */
-  async function busyMachine(bytes = 40_000_000): Promise<Machine> {
-    const machine = await Machine.make({ more: { volume: { size: '1MiB' } } });
+  /** A machine with one point, and a good second's work for the next: it is told to take its time. */
+  async function busyMachine(): Promise<Machine> {
+    const machine = await Machine.make({ more: { volume: { size: '256KiB', compression: 19 } } });
     machine.write('small', 'first');
     await machine.backup();
-    machine.write('large', noise(bytes, 5));
+    machine.write('large', noise(10_000_000, 5));
     return machine;
   }
 
@@ -137,7 +138,7 @@ describe('a backup that is told to end', () => {
     'by %s ends with %i under %s; nothing is committed, and the next run is fine',
     async (signal, code, node) => {
       // An old Node hands a signal on after a while only.
-      const machine = await busyMachine(node === 'this Node' ? 15_000_000 : 40_000_000);
+      const machine = await busyMachine();
       const child = machine.start(['backup', '--json'], node === 'this Node' ? {} : { node: old.node });
       const result = ended(child);
       await inTheMiddle(machine);
@@ -166,11 +167,13 @@ describe('a backup that is told to end', () => {
     await result;
     await until(() => !existsSync(`/proc/${pid}`));
     expect(machine.commits()).toHaveLength(1);
+    machine.writeStrategy();
     expect(await machine.backup()).toMatchObject({ point: { seq: 2, type: 'incremental' } });
   });
 
   test('exit codes and answers come through an old Node as they are', async () => {
-    const machine = await busyMachine(1000);
+    const machine = await busyMachine();
+    machine.writeStrategy();
     const under = { node: old.node };
     expect(await machine.runAs(under, 'backup')).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
     await leavesAlone(machine.folder, async () => {
@@ -195,6 +198,8 @@ test('a restore that was ended goes on when the same command is given again', as
   ] as const) {
     const child = machine.start(command);
     const result = ended(child);
+    // So that it is still under way when this test comes to look.
+    setPriority(child.pid ?? 0, 19);
     await until(() => hasEnded(child) || (existsSync(to) && readdirSync(to, { recursive: true }).length > 5));
     child.kill(signal);
     const { code: exit, signal: by, stderr } = await result;

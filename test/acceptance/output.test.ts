@@ -7,7 +7,15 @@ import { Gnupg } from '../crypto/gnupg.ts';
 import { raw } from '../demo/snapshot.ts';
 import { ended } from '../helpers/script.ts';
 import { makeFolder } from '../helpers/temporary.ts';
-import { expectRefused, HOLDFAST, jsonLines, lastLine, Machine, type Summary } from './program.ts';
+import {
+  expectRefused,
+  HOLDFAST,
+  jsonLines,
+  lastLine,
+  leavesAlone,
+  Machine,
+  type Summary,
+} from './program.ts';
 
 const COMMANDS = [
   'keygen',
@@ -188,6 +196,26 @@ test('restore and verify as JSON: every line parses, and the last is the summary
   expect(jsonLines(verified.stdout)).toEqual([
     expect.objectContaining({ event: 'summary', ok: true, points: 1, whole: 1, findings: 0 }),
   ]);
+});
+
+test('nothing that only reads writes to the store, nor to the machine but where it was told to', async () => {
+  const machine = await Machine.make();
+  machine.write('file', 'content');
+  await machine.backup();
+  const key = ['--secret-key', machine.secretKey];
+  await leavesAlone(machine.folder, async () => {
+    for (const command of [
+      ['points'],
+      ['ls', ...key],
+      ['verify', '--full'],
+      ['verify', ...key],
+      ['config', 'check'],
+    ]) {
+      await machine.well(...command);
+    }
+    await machine.well('backup', '--dry-run');
+  });
+  await leavesAlone(machine.store, () => machine.restore('latest'));
 });
 
 test('errors as JSON name the path or object concerned', async () => {

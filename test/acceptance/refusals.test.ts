@@ -289,8 +289,8 @@ describe('a backup is refused, on a machine that has made points as on one that 
   });
 
   test('while another run is under way, saying which', async () => {
-    const machine = await Machine.make();
-    machine.write('large', noise(40_000_000, 1));
+    const machine = await Machine.make({ more: { volume: { compression: 19 } } });
+    machine.write('large', noise(8_000_000, 1));
     const first = machine.start(['backup']);
     const result = ended(first);
     try {

@@ -15,8 +15,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BackupOutcome, backup, dryRun } from '../../src/backup.ts';
+import type { StoredCommit } from '../../src/chain/commits.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import { openHost } from '../../src/cli/host.ts';
+import { sign } from '../../src/crypto/signer.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { volumesOf } from '../../src/format/commit.ts';
 import { init } from '../../src/init.ts';
@@ -335,6 +337,17 @@ describe('a full is made instead of an incremental, with the reason', () => {
       expect(host.warnings.join()).toContain('0000000001-');
       expect((await host.backup()).type).toBe('incremental');
     }
+  });
+
+  test('when a stranger has put a signature in the place of that of an earlier set', async () => {
+    const host = await newHost(2);
+    const [first] = await host.points();
+    const { name } = first?.commit as StoredCommit;
+    const bytes = await host.store.get(name, 1 << 20);
+    const signature = await sign(bytes as Uint8Array, keys.stranger, new Date());
+    await new QuickStore(host.store, keys).put(`${name}.asc`, signature);
+    await expectFull(host, /the chain needs .*0000000001-/, true);
+    expect((await host.backup()).type).toBe('incremental');
   });
 
   test('when the newest point has gone from the store', async () => {

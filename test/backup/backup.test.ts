@@ -15,7 +15,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BackupOutcome, backup, dryRun } from '../../src/backup.ts';
-import type { StoredCommit } from '../../src/chain/commits.ts';
+import type { Point } from '../../src/chain/points.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import { openHost } from '../../src/cli/host.ts';
 import { sign } from '../../src/crypto/signer.ts';
@@ -341,8 +341,7 @@ describe('a full is made instead of an incremental, with the reason', () => {
 
   test('when a stranger has put a signature in the place of that of an earlier set', async () => {
     const host = await newHost(2);
-    const [first] = await host.points();
-    const { name } = first?.commit as StoredCommit;
+    const { name } = ((await host.points())[0] as Point).commit;
     const bytes = await host.store.get(name, 1 << 20);
     const signature = await sign(bytes as Uint8Array, keys.stranger, new Date());
     await new QuickStore(host.store, keys).put(`${name}.asc`, signature);

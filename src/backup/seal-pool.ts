@@ -15,6 +15,8 @@ export interface Sealing {
 
 interface Lane {
   worker: Worker;
+  /** Resolves when the worker is no more. */
+  ended: Promise<void>;
   /** Objects that were begun here and are not sealed yet, oldest first. */
   queue: Job[];
   /** Whether pieces of its newest object are still to come. */
@@ -64,8 +66,13 @@ export class SealPool {
     };
   }
 
+  /**
+   * Ends the workers, whatever is being sealed. They are told, not terminated: Node aborts the whole process when a thread is
+   * terminated while a key is being generated in it, as each message for a Curve25519 key needs one.
+   */
   async close(): Promise<void> {
-    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()));
+    for (const { worker } of this.#lanes) send(worker, { kind: 'stop' });
+    await Promise.all(this.#lanes.map(({ ended }) => ended));
   }
 
   /**
@@ -82,11 +89,9 @@ export class SealPool {
   }
 
   #start(): Lane {
-    const lane: Lane = {
-      worker: startWorker('seal-worker', import.meta.url, this.#data),
-      queue: [],
-      isOpen: false,
-    };
+    const worker = startWorker('seal-worker', import.meta.url, this.#data);
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    const lane: Lane = { worker, ended, queue: [], isOpen: false };
     lane.worker.on('message', (message: FromSealer) => {
       const job = lane.queue[0] as Job;
       if (message.kind === 'taken') {

@@ -12,11 +12,12 @@ export interface SealerData {
   now: number;
 }
 
-/** What it is sent: one object after another, the memory for its ciphertext first, then its pieces. */
+/** What it is sent: one object after another, the memory for its ciphertext first, then its pieces; `stop` at any moment. */
 export type ToSealer =
   | { kind: 'begin'; memory: SharedArrayBuffer }
   | { kind: 'piece'; slot: number; piece: Uint8Array }
-  | { kind: 'end' };
+  | { kind: 'end' }
+  | { kind: 'stop' };
 
 /** A sealed object: its bytes in pieces (in the memory that was given for them, as far as that went), and their digests in hex. */
 export interface SealedObject {
@@ -107,6 +108,11 @@ function post(message: FromSealer): void {
 }
 
 port.on('message', (message: ToSealer) => {
+  if (message.kind === 'stop') {
+    // What is under way in Node's own threads ends, and then the thread does: nothing else keeps it.
+    port.close();
+    return;
+  }
   waiting.push(message);
   wake?.();
 });

@@ -35,7 +35,9 @@ export class TestKeyring {
     options: { passphrase?: string; expires?: string } = {},
   ): string {
     const algorithm = usage === 'sign' ? 'ed25519' : 'future-default';
-    const loopback = ['--pinentry-mode', 'loopback', '--passphrase', options.passphrase ?? ''];
+    // Before the moment at which handmade sets are signed; a key that expires is made at present.
+    const made = options.expires === undefined ? ['--faked-system-time', '20261101T000000'] : [];
+    const loopback = [...made, '--pinentry-mode', 'loopback', '--passphrase', options.passphrase ?? ''];
     const uid = `test-only ${name} <${name}@example.invalid>`;
     this.gpg([...loopback, '--quick-generate-key', uid, algorithm, usage, options.expires ?? 'never']);
     const listed = this.gpg(['--with-colons', '--list-keys', `=${uid}`]).toString();

@@ -30,7 +30,7 @@ export async function settlePending(
       return;
     }
     // Cut short on its way, perhaps. Nobody else stores anything under this name, and readers would take it for a damaged point.
-    if (found !== undefined && !isDryRun) await store.remove(names.commit(set));
+    if (found !== undefined && !isDryRun) await store.remove([names.commit(set)]);
   }
   if (!isDryRun) files.dropPending();
 }
@@ -45,5 +45,5 @@ export async function removeLeftovers(
   if (begun === null || (await store.stat(names.commit(begun))) !== undefined) return;
   const objects: string[] = [names.signature(begun)];
   for await (const { name } of store.list(names.object(begun, ''))) objects.push(name);
-  for (const name of objects) await store.remove(name);
+  await store.remove(objects);
 }

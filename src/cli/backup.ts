@@ -62,10 +62,12 @@ async function run(options: Options, context: CliContext): Promise<void> {
   ]);
   const { followFigures } = await import('./backup-progress.ts');
   const started = performance.now();
-  const host = await openHost(options, context, 'backup', loadSigner);
+  const report = new Report(options, context);
+  const retries = { heard: (line: string) => report.retry(line) };
+  const host = await openHost(options, context, { command: 'backup', check: loadSigner, retries });
   try {
-    const report = new Report(options, context);
     const progress = options.dryRun ? SILENT : startProgress(context, options);
+    retries.heard = (line) => progress.aside(() => report.retry(line));
     let figures: { stop(): void } | undefined;
     const backupOptions = {
       strategy: host.strategy,
@@ -99,7 +101,11 @@ async function run(options: Options, context: CliContext): Promise<void> {
       report.dryRun(result);
       return;
     }
-    const outcome = await withSignals(async (signal) => backup({ ...backupOptions, signal })).finally(() => {
+    const outcome = await withSignals(async (signal) => {
+      // Nothing that is on its way to the store is waited for.
+      signal.addEventListener('abort', () => void host.store.close(), { once: true });
+      return backup({ ...backupOptions, signal });
+    }).finally(() => {
       figures?.stop();
       progress.stop();
     });
@@ -126,6 +132,12 @@ class Report {
   warn(text: string): void {
     if (this.#json) this.#line({ event: 'warning', message: text });
     this.#context.stderr(`holdfast: warning: ${text}\n`);
+  }
+
+  /** The store's troubles that are being got over: where they are not, the run ends with an error. */
+  retry(line: string): void {
+    if (this.#json) this.#line({ event: 'retry', message: line });
+    this.say(line);
   }
 
   /** Said on a terminal or with --verbose only. */

@@ -15,7 +15,7 @@ import type { Strategy } from '../strategy/strategy.ts';
 import { refuseUnfinished } from '../strategy/unfinished.ts';
 import type { CliContext } from './context.ts';
 import { findStateDir, findStrategy } from './locate.ts';
-import { openStore } from './open-store.ts';
+import { openStore, plainRetries, type Retries } from './open-store.ts';
 
 /** Options of every command on the host, as commander gives them. */
 export interface HostOptions {
@@ -47,6 +47,8 @@ export interface Host {
   signerFile: string;
   /** Folders of Holdfast's own that are not to be backed up. */
   own: string[];
+  /** Hears of the store's troubles that are being got over. */
+  retries: Retries;
   close(): Promise<void>;
 }
 
@@ -68,22 +70,47 @@ export async function readStrategy(
   return { strategy, recipients };
 }
 
-/**
- * Opens everything; whatever is wrong is said before anything is touched. `command` names the run in the lock; `check` is asked
- * besides, with the file of the signing key.
- */
-export async function openHost(
-  options: HostOptions,
-  context: CliContext,
-  command: string,
-  check: (signerFile: string) => Promise<unknown> = async () => {},
-): Promise<Host> {
+/** What a command makes of a host. */
+export interface HostUse {
+  /** Names the run in the lock. */
+  command: string;
+  /** Asked besides, with the file of the signing key. */
+  check?: (signerFile: string) => Promise<unknown>;
+  /** Whether a store that lacks something, such as its container, is made ready. */
+  preparesStore?: boolean;
+  /** Who hears of the store's troubles that are being got over; standard error, where nobody else does. */
+  retries?: Retries;
+}
+
+/** Opens everything; whatever is wrong is said before anything is touched. */
+export async function openHost(options: HostOptions, context: CliContext, use: HostUse): Promise<Host> {
   const { strategy, recipients } = await readStrategy(options, context);
   const state = findStateDir(options.stateDir, context.env, process.geteuid?.() ?? 0, homedir(), context.cwd);
-  const store = openStore(strategy.store);
-  await store.check();
+  const retries = use.retries ?? plainRetries(context);
   const signerFile = signerFileOf(strategy);
-  await check(signerFile);
+  const store = await openStore(strategy.store, {
+    context,
+    strategyFile: strategy.file,
+    limits: strategy.limits,
+    retries,
+  });
+  try {
+    await (use.preparesStore ? store.prepare() : store.check());
+    await use.check?.(signerFile);
+    return await lockHost({ strategy, recipients, store, signerFile, retries }, state, use.command, context);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function lockHost(
+  opened: Pick<Host, 'strategy' | 'recipients' | 'store' | 'signerFile' | 'retries'>,
+  state: string,
+  command: string,
+  context: CliContext,
+): Promise<Host> {
+  const { strategy, store } = opened;
   const stateFolder = await openStateFolder(state, strategy.name, process.geteuid?.() ?? 0);
   const lock = await acquireLock(join(stateFolder, 'lock'), {
     command,
@@ -99,12 +126,9 @@ export async function openHost(
     throw error;
   }
   return {
-    strategy,
-    recipients,
-    store,
+    ...opened,
     stateFolder,
     writer,
-    signerFile,
     own: [stateFolder, ...(strategy.store.kind === 'directory' ? [strategy.store.directory] : [])],
     async close() {
       await store.close();

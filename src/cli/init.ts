@@ -53,7 +53,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
   if (options.adopt !== undefined && adopt === undefined) {
     throw new HoldfastError('usage', `--adopt ${JSON.stringify(options.adopt)} is not ${FINGERPRINT_FORMS}`);
   }
-  const host: Host = await openHost(options, context, 'init');
+  const host: Host = await openHost(options, context, { command: 'init', preparesStore: true });
   try {
     const { strategy, recipients, store } = host;
     const outcome = await init({

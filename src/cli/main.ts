@@ -14,15 +14,17 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
   keygen: async (context) => (await import('./keygen.ts')).keygenCommand(context),
   init: async (context) => (await import('./init.ts')).initCommand(context),
   config: async (context) => {
-    const [{ checkKeys }, { checkRoots }, { configCommand }] = await Promise.all([
+    const [{ checkKeys }, { checkRoots }, { checkStore }, { configCommand }] = await Promise.all([
       import('./check-keys.ts'),
       import('./check-roots.ts'),
+      import('./check-store.ts'),
       import('./config.ts'),
     ]);
     const keys = checkKeys(context);
     return configCommand(context, async (strategy) => [
       ...(await checkRoots(strategy)),
       ...(await keys(strategy)),
+      ...(await checkStore(context, strategy)),
     ]);
   },
   backup: async (context) => (await import('./backup.ts')).backupCommand(context),

@@ -14,7 +14,7 @@ import type { StoreChoice } from '../strategy/strategy.ts';
 import { refuseUnfinished } from '../strategy/unfinished.ts';
 import type { CliContext } from './context.ts';
 import { findStrategy } from './locate.ts';
-import { openStore, parseStoreOption } from './open-store.ts';
+import { openStore, parseStoreOption, plainRetries, type Retries } from './open-store.ts';
 import { formatTime } from './times.ts';
 
 export { addKeyOptions, type KeyOptions, requireSecretKey, secretKey } from './secret-key.ts';
@@ -22,7 +22,7 @@ export { addKeyOptions, type KeyOptions, requireSecretKey, secretKey } from './s
 /** The options that say which store to read and whom to trust, as commander gives them. */
 export interface ReadingOptions {
   config?: string;
-  /** `directory:/path`, with `name`: then no strategy is looked for. */
+  /** `directory:/path` or `swift:CONTAINER/PREFIX`, with `name`: then no strategy is looked for. */
   store?: string;
   name?: string;
   signer?: string[];
@@ -34,6 +34,8 @@ export interface Reading extends LoadedCommits {
   names: StrategyNames;
   strategyName: string;
   trust: Trust;
+  /** Hears of the store's troubles that are being got over. */
+  retries: Retries;
   /** All points, by seq; also those whose line of parents is broken (see `problem`). */
   points: Point[];
 }
@@ -46,7 +48,10 @@ export function addReadingOptions(command: Command): Command {
       '-c, --config <file>',
       'strategy file (else HOLDFAST_CONFIG, ./holdfast.yaml, /etc/holdfast/strategy.yaml)',
     )
-    .option('--store <store>', 'the store, as directory:/path, instead of a strategy file')
+    .option(
+      '--store <store>',
+      'the store, as directory:/path or swift:CONTAINER/PREFIX, instead of a strategy file',
+    )
     .option('--name <name>', 'name of the strategy, with --store')
     .option(
       '--signer <fingerprint...>',
@@ -72,8 +77,13 @@ function giveBackPaths(command: Command): void {
  * refused is said by sayRejected. Errors: `usage`, `strategy`, `key`, those of the store.
  */
 export async function openReading(options: ReadingOptions, context: CliContext): Promise<Reading> {
-  const { choice, strategyName, signer } = await locate(options, context);
-  const store = openStore(choice);
+  const { choice, strategyName, signer, strategyFile } = await locate(options, context);
+  const retries = plainRetries(context);
+  const store = await openStore(choice, {
+    context,
+    ...(strategyFile !== undefined && { strategyFile }),
+    retries,
+  });
   try {
     await store.check();
     const names = new StrategyNames(strategyName);
@@ -81,7 +91,7 @@ export async function openReading(options: ReadingOptions, context: CliContext):
     const loaded = await loadCommits(store, names, trust);
     sayTrust(loaded, context);
     const points = toPoints(loaded.commits, loaded.rejected);
-    return { ...loaded, store, names, strategyName, trust, points };
+    return { ...loaded, store, names, strategyName, trust, points, retries };
   } catch (error) {
     await store.close();
     throw error;
@@ -163,13 +173,18 @@ export async function offer(
 async function locate(
   options: ReadingOptions,
   context: CliContext,
-): Promise<{ choice: StoreChoice; strategyName: string; signer: string[] }> {
+): Promise<{ choice: StoreChoice; strategyName: string; signer: string[]; strategyFile?: string }> {
   const pinned = options.signer?.map(fingerprint);
   if (options.store === undefined && options.name === undefined) {
     const file = findStrategy(options.config, context.env, context.cwd, existsSync);
     const strategy = await loadForRestore(file);
     refuseUnfinished(strategy);
-    return { choice: strategy.store, strategyName: strategy.name, signer: pinned ?? strategy.signer };
+    return {
+      choice: strategy.store,
+      strategyName: strategy.name,
+      signer: pinned ?? strategy.signer,
+      strategyFile: strategy.file,
+    };
   }
   if (options.config !== undefined) {
     throw new HoldfastError('usage', '-c and --store say the same thing: give one of them');

@@ -73,8 +73,11 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
     const secret = await requireSecretKey(point.commit, options, context);
     const report = new RestoreReport(context, options.json === true, point, target);
     const progress = startProgress(context, options);
-    const work = (signal: AbortSignal) =>
-      restore(
+    reading.retries.heard = (line) => progress.aside(() => context.stderr(`holdfast: ${line}\n`));
+    const work = (signal: AbortSignal) => {
+      // Nothing that is on its way from the store is waited for.
+      signal.addEventListener('abort', () => void reading.store.close(), { once: true });
+      return restore(
         {
           store: reading.store,
           names: reading.names,
@@ -96,6 +99,7 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
           advance: (amount) => progress.advance(amount),
         },
       );
+    };
     const result = await withSignals(work)
       .catch(async (error: unknown) => {
         throw await withOffer(reading, point, error);

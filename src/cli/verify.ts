@@ -61,6 +61,7 @@ Examples:
 async function run(options: Options, context: CliContext): Promise<void> {
   const reading = await openReading(options, context);
   const report = new Report(options, context);
+  reading.retries.heard = (line) => report.retry(line);
   try {
     if (reading.points.length + reading.rejected.length === 0) throw noPoints(reading);
     const secret = await secretKey(options, context);
@@ -116,6 +117,11 @@ class Report implements VerifyObserver {
   onNote(text: string): void {
     if (this.#options.json) this.#json({ event: 'note', message: text });
     else this.#aside(`note: ${text}: a clock was wrong\n`);
+  }
+
+  /** The store's troubles that are being got over. */
+  retry(line: string): void {
+    this.#aside(`holdfast: ${line}\n`);
   }
 
   onBegin(bytes: number): void {

@@ -12,6 +12,7 @@ import { DirectoryFaults } from './directory-faults.ts';
 import { DirectoryFolders, temporaryName } from './directory-folders.ts';
 import { isComponent, splitName, splitPrefix } from './object-name.ts';
 import type { ObjectStat, PutOptions, Store, StoredObject } from './store.ts';
+import type { Throttle } from './throttle.ts';
 
 /** Bytes that are written or read at a time, so that hashing one piece goes on beside the writing of it. */
 const PIECE = 1 << 20;
@@ -22,24 +23,26 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * The store in the folder `root`, which must exist when the store is used; with a `prefix` (`a/b`) all names live
- * below that folder of it, which is made when needed. Folders are made 0700, files 0600. Names that no object
+ * below that folder of it, which is made when needed, and what is written is kept below the rate of `throttle`. Folders are made 0700, files 0600. Names that no object
  * can have (`..`, empty components, control characters, `.tmp-…`) are defects and throw a plain Error.
  */
-export function directoryStore(root: string, prefix = ''): Store {
+export function directoryStore(root: string, prefix = '', throttle?: Throttle): Store {
   const inner = prefix.replace(/\/$/, '');
-  return new DirectoryStore(root, inner === '' ? [] : splitName(inner));
+  return new DirectoryStore(root, inner === '' ? [] : splitName(inner), throttle);
 }
 
 class DirectoryStore implements Store {
   readonly label: string;
   readonly uploads = 1;
   readonly #prefix: string[];
+  readonly #throttle: Throttle | undefined;
   readonly #faults: DirectoryFaults;
   readonly #folders: DirectoryFolders;
   /** Outermost folders in which the temporary files of dead runs were looked for. */
   readonly #swept = new Set<string>();
 
-  constructor(root: string, prefix: string[]) {
+  constructor(root: string, prefix: string[], throttle: Throttle | undefined) {
+    this.#throttle = throttle;
     this.label = `directory:${join(root, ...prefix)}`;
     this.#prefix = prefix;
     this.#faults = new DirectoryFaults(this.label, root);
@@ -50,6 +53,11 @@ class DirectoryStore implements Store {
     await this.#folders.checkReadable();
   }
 
+  async prepare(): Promise<void> {
+    // The folder itself is never made: a disk that is not mounted would be taken for an empty store.
+    await this.check();
+  }
+
   async put(name: string, body: readonly Uint8Array[], options: PutOptions): Promise<void> {
     const parts = this.#parts(name);
     const folder = parts.slice(0, -1);
@@ -58,7 +66,7 @@ class DirectoryStore implements Store {
     try {
       const handle = await this.#create(folder, temporary);
       try {
-        if ((await writeBody(handle, body)) !== options.md5) {
+        if ((await writeBody(handle, body, this.#throttle)) !== options.md5) {
           throw this.#faults.error(
             'store',
             `${name} arrived with another MD5 than it was sent with; try again`,
@@ -118,7 +126,11 @@ class DirectoryStore implements Store {
     if (await this.#folders.has(parts)) yield* this.#walk(this.#folders.path(parts), prefix);
   }
 
-  async remove(name: string): Promise<void> {
+  async remove(names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#remove(name);
+  }
+
+  async #remove(name: string): Promise<void> {
     const parts = this.#parts(name);
     const folder = parts.slice(0, -1);
     await this.#folders.checkRoot();
@@ -226,11 +238,17 @@ class DirectoryStore implements Store {
 }
 
 /** Writes the pieces of a body one after the other and returns their MD5. */
-async function writeBody(handle: FileHandle, body: readonly Uint8Array[]): Promise<string> {
+async function writeBody(
+  handle: FileHandle,
+  body: readonly Uint8Array[],
+  throttle: Throttle | undefined,
+): Promise<string> {
   const hash = createHash('md5');
+  const step = throttle?.step ?? PIECE;
   for (const bytes of body) {
-    for (let start = 0; start < bytes.length; start += PIECE) {
-      const piece = bytes.subarray(start, start + PIECE);
+    for (let start = 0; start < bytes.length; start += step) {
+      const piece = bytes.subarray(start, start + step);
+      await throttle?.pass(piece.length);
       const written = writeAll(handle, piece);
       hash.update(piece);
       await written;

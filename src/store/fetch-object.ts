@@ -9,7 +9,7 @@ import type { Store } from './store.ts';
  * those of the store.
  */
 export async function fetchObject(store: Store, name: string, object: CommitObject): Promise<Uint8Array> {
-  const bytes = await store.get(name, object.size);
+  const bytes = await store.get(name, object.size, { anyCopy: true });
   if (bytes === undefined) throw damaged(name, 'is not in the store');
   const problem = problemOf(bytes, object);
   if (problem === undefined) return bytes;

@@ -15,6 +15,15 @@ export interface ObjectStat {
   md5: string | undefined;
 }
 
+/** How an object is got. */
+export interface GetOptions {
+  /**
+   * Any copy of the object will do, since it was written once and the caller knows its digest. Otherwise a store that keeps several
+   * asks all of them, and gives the newest.
+   */
+  anyCopy?: boolean;
+}
+
 /** Digest that the store must see arrive: put fails when what was stored differs. */
 export interface PutOptions {
   /** MD5 of the body, lower-case hex. */
@@ -32,19 +41,21 @@ export interface Store {
   readonly uploads: number;
   /** Checks that the store is there and can be used; creates nothing. */
   check(): Promise<void>;
+  /** Checks the same, and makes what a new store of this kind lacks, where that is allowed. */
+  prepare(): Promise<void>;
   /** Stores one object; resolves only when the store has it durably. An existing object of that name is replaced. */
   put(name: string, body: readonly Uint8Array[], options: PutOptions): Promise<void>;
   /**
    * The whole object, at most `limit` bytes (a larger one is refused before it is read), in memory that is the caller's
    * own; undefined when there is none.
    */
-  get(name: string, limit: number): Promise<Uint8Array | undefined>;
+  get(name: string, limit: number, options?: GetOptions): Promise<Uint8Array | undefined>;
   /** Size and MD5, asked of the store anew (never from a cache); undefined when there is none. */
   stat(name: string): Promise<ObjectStat | undefined>;
   /** All objects whose name begins with `prefix` (a folder, ending in `/`), in bytewise order of names. */
   list(prefix: string): AsyncIterable<StoredObject>;
-  /** Removes one object; one that is not there is no error. */
-  remove(name: string): Promise<void>;
-  /** Ends connections. The store must not be used afterwards. */
+  /** Removes objects; one that is not there is no error. When it rejects, some may have been removed. */
+  remove(names: readonly string[]): Promise<void>;
+  /** Ends connections; what is under way rejects with `interrupted`, or ends. The store must not be used afterwards. */
   close(): Promise<void>;
 }

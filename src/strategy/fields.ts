@@ -74,23 +74,30 @@ export function excludePattern() {
 
 /** The container of a Swift store. */
 export function containerName() {
-  return checkedText((text) => {
-    if (text.includes('/')) return 'must not contain "/": what comes after the container is the prefix';
-    if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
-    return Buffer.byteLength(text) > 256 ? 'must be at most 256 bytes long' : undefined;
-  });
+  return checkedText(faultOfContainer);
+}
+
+/** What is wrong with the name of a container. */
+export function faultOfContainer(text: string): string | undefined {
+  if (text.includes('/')) return 'must not contain "/": what comes after the container is the prefix';
+  if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
+  if (text === '.' || text === '..') return 'must not be "." or ".."';
+  return Buffer.byteLength(text) > 256 ? 'must be at most 256 bytes long' : undefined;
 }
 
 /** Components joined by `/`, put before the names of all objects. */
 export function objectPrefix() {
-  return checkedText((text) => {
-    const parts = text.replace(/\/+$/, '').split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-      return 'must be names joined by "/", with no "/" in front and without "." and ".."';
-    }
-    if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
-    return text.length > 256 ? 'must be at most 256 characters long' : undefined;
-  });
+  return checkedText(faultOfPrefix);
+}
+
+/** What is wrong with a prefix. */
+export function faultOfPrefix(text: string): string | undefined {
+  const parts = text.replace(/\/+$/, '').split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+    return 'must be names joined by "/", with no "/" in front and without "." and ".."';
+  }
+  if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
+  return text.length > 256 ? 'must be at most 256 characters long' : undefined;
 }
 
 /** A duration of at least `least` milliseconds; `tooShort` says so in words. */

@@ -70,7 +70,7 @@ const source = z
 
 const swift = z.strictObject({
   container: containerName().meta({
-    description: 'Container that holds the backups. It must exist.',
+    description: 'Container that holds the backups; "holdfast init" makes it where it is not there.',
     examples: ['backups'],
   }),
   prefix: objectPrefix()
@@ -82,26 +82,29 @@ const swift = z.strictObject({
   cloud: line()
     .optional()
     .meta({
-      description: 'Name of the cloud in clouds.yaml; without it OS_CLOUD or the OS_* variables are used.',
+      description:
+        'Name of the cloud in clouds.yaml; without it OS_CLOUD, the OS_* or the ST_* variables are used.',
       examples: ['townhall'],
     }),
   credentialsFile: localPath()
     .optional()
     .meta({
-      description: 'A clouds.yaml to use instead of those in the usual places.',
+      description:
+        'A clouds.yaml, or a file of OS_* or ST_* variables, to use instead of those in the usual places.',
       examples: ['/etc/holdfast/clouds.yaml'],
     }),
   region: line()
     .optional()
     .meta({
-      description: 'Region of the object store.',
+      description: 'Region of the object store; needed where the cloud has several.',
       examples: ['fra'],
     }),
   interface: z
     .enum(['public', 'internal', 'admin'])
-    .default('public')
+    .optional()
     .meta({
-      description: "Which of the cloud's endpoints to use.",
+      description:
+        "Which of the cloud's endpoints to use: public, internal or admin; without it as the credentials have it, else public.",
       examples: ['internal'],
     }),
   caFile: localPath()
@@ -113,9 +116,10 @@ const swift = z.strictObject({
     }),
   insecure: z
     .boolean()
-    .default(false)
+    .optional()
     .meta({
-      description: "Whether to go on without checking the cloud's certificate. For tests only.",
+      description:
+        "Whether to go on without checking the cloud's certificate, or over plain http; without it as the credentials have it, else no. For tests only.",
       examples: [true],
     }),
   allowedRegions: z
@@ -134,6 +138,12 @@ const swift = z.strictObject({
     .meta({
       description: 'How many objects are sent at once.',
       examples: [8],
+    }),
+  deadline: duration(1000, 'must be at least one second')
+    .default('3m')
+    .meta({
+      description: 'For how long a request that fails is tried again before the run gives up.',
+      examples: ['10m'],
     }),
 });
 

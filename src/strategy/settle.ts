@@ -90,11 +90,12 @@ export function settleStore(written: WrittenStrategy['store'], folder: string): 
     ...(swift.cloud !== undefined && { cloud: swift.cloud }),
     ...(swift.credentialsFile !== undefined && { credentialsFile: resolve(folder, swift.credentialsFile) }),
     ...(swift.region !== undefined && { region: swift.region }),
-    interface: swift.interface,
+    ...(swift.interface !== undefined && { interface: swift.interface }),
     ...(swift.caFile !== undefined && { caFile: resolve(folder, swift.caFile) }),
-    insecure: swift.insecure,
+    ...(swift.insecure !== undefined && { insecure: swift.insecure }),
     ...(swift.allowedRegions !== undefined && { allowedRegions: swift.allowedRegions }),
     uploads: swift.uploads,
+    deadline: known(parseDuration(swift.deadline)),
   };
 }
 

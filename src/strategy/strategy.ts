@@ -33,15 +33,18 @@ export interface SwiftStore {
   cloud?: string;
   /** Absolute path. */
   credentialsFile?: string;
+  /** What is undefined from here to insecure is as the credentials have it. */
   region?: string;
-  interface: 'public' | 'internal' | 'admin';
+  interface?: 'public' | 'internal' | 'admin';
   /** Absolute path. */
   caFile?: string;
-  insecure: boolean;
+  insecure?: boolean;
   /** Regions in which the store may lie; undefined when any will do. */
   allowedRegions?: string[];
   /** Objects sent at once. */
   uploads: number;
+  /** Milliseconds for which an operation that fails is tried again. */
+  deadline: number;
 }
 
 /** A folder as store. */

@@ -41,12 +41,8 @@ const NOT_WORKING: { keys: (strategy: Refusable) => string[]; message: string }[
     message: 'a command as source does not work yet: let it write a file, and back that up with paths',
   },
   {
-    keys: ({ store }) => (store.kind === 'swift' ? ['store.swift'] : []),
-    message: 'a Swift store does not work yet: use store.directory',
-  },
-  {
-    keys: ({ limits }) => (limits === undefined ? [] : ['limits']),
-    message: 'limits do not work yet and would not be kept: take them out',
+    keys: ({ limits }) => (limits?.size === undefined ? [] : ['limits.size']),
+    message: 'a limit of size does not work yet and would not be kept: take it out',
   },
 ];
 

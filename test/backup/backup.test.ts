@@ -111,10 +111,11 @@ function watched(
     label: store.label,
     uploads: store.uploads,
     check: () => store.check(),
+    prepare: () => store.prepare(),
     get: (name, limit) => store.get(name, limit),
     stat: (name) => store.stat(name),
     list: (prefix) => store.list(prefix),
-    remove: (name) => store.remove(name),
+    remove: (names) => store.remove(names),
     close: () => store.close(),
     async put(name, body, options) {
       await hooks.beforePut?.(name);
@@ -352,8 +353,8 @@ describe('a full is made instead of an incremental, with the reason', () => {
   test('when the newest point has gone from the store', async () => {
     const host = await newHost(3);
     const { name } = newestOf(await host.points());
-    await host.store.remove(name);
-    await host.store.remove(`${name}.asc`);
+    await host.store.remove([name]);
+    await host.store.remove([`${name}.asc`]);
     await expectFull(host, /no longer holds point 3/, true);
     await host.expectWhole();
   });
@@ -364,7 +365,7 @@ describe('a full is made instead of an incremental, with the reason', () => {
     rmSync(join(host.root, 'f2'));
     await host.backup();
     const [, second] = await host.points();
-    await host.store.remove(host.names.volume(second as never, 1));
+    await host.store.remove([host.names.volume(second as never, 1)]);
     write(host, 'back', content);
     expect(await host.backup()).toMatchObject({ type: 'incremental' });
     const { commit } = newestOf(await host.points());
@@ -555,7 +556,7 @@ describe('what the store does while a backup runs', () => {
   ])('is seen before the commit: it lost %s', async (_what, isLost) => {
     const host = await newHost(2);
     write(host, 'new', 'new');
-    const loses = watched(host.store, { afterPut: (name) => isLost(name) && host.store.remove(name) });
+    const loses = watched(host.store, { afterPut: (name) => isLost(name) && host.store.remove([name]) });
     for (const requested of ['auto', 'full'] as const) {
       expect(await faultOf(host.backup({ store: loses, requested }))).toMatchObject({
         code: 'store',
@@ -573,7 +574,7 @@ describe('what the store does while a backup runs', () => {
     const [first] = await host.points();
     const volume = host.names.volume(first as never, 1);
     const loses = watched(host.store, {
-      afterPut: (name) => name.includes('manifest-0000') && host.store.remove(volume),
+      afterPut: (name) => name.includes('manifest-0000') && host.store.remove([volume]),
     });
     const error = await faultOf(host.backup({ store: loses }));
     expect(error).toMatchObject({
@@ -624,7 +625,8 @@ recipients: [it.asc]
 `;
     writeFileSync(config, strategy);
     const context = { env: {}, cwd: host.folder, now: () => new Date() } as unknown as CliContext;
-    const open = () => openHost({ config, stateDir: join(host.folder, 'states') }, context, 'backup');
+    const open = () =>
+      openHost({ config, stateDir: join(host.folder, 'states') }, context, { command: 'backup' });
     const first = await open();
     expect(await faultOf(open())).toMatchObject({
       code: 'locked',

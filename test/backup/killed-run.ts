@@ -25,10 +25,11 @@ const store: Store = {
   label: inner.label,
   uploads: inner.uploads,
   check: () => inner.check(),
+  prepare: () => inner.prepare(),
   get: (name, limit) => inner.get(name, limit),
   stat: (name) => inner.stat(name),
   list: (prefix) => inner.list(prefix),
-  remove: (name) => inner.remove(name),
+  remove: (names) => inner.remove(names),
   close: () => inner.close(),
   async put(name, body, options) {
     const isTheOne = ++puts === Number(at);

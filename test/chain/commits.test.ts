@@ -93,10 +93,10 @@ describe('good commits', () => {
 describe('a commit is no point', () => {
   test('when its signature is missing; a signature alone is what an interrupted run left', async () => {
     const { commit } = await quick.commit(newCommit(1));
-    await store.remove(quick.names.signature(commit));
+    await store.remove([quick.names.signature(commit)]);
     expect(await refused()).toMatchObject({ code: 'damage' });
     await quick.commit(commit);
-    await store.remove(quick.names.commit(commit));
+    await store.remove([quick.names.commit(commit)]);
     expect(await load()).toMatchObject({ commits: [], rejected: [] });
   });
 
@@ -180,7 +180,7 @@ describe('keys', () => {
     await quick.commit(newCommit(1), keys.stranger);
     const name = quick.names.key(keys.signer.fingerprint);
     await quick.put(name, keys.stranger.publicArmored);
-    await store.remove(quick.names.key(keys.stranger.fingerprint));
+    await store.remove([quick.names.key(keys.stranger.fingerprint)]);
     await expect(load({ pinned: [keys.signer.fingerprint] })).rejects.toMatchObject({
       code: 'damage',
       object: name,

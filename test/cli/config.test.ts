@@ -74,7 +74,7 @@ describe('config check', () => {
   test('what is refused as yet and what is not acted upon is named, with 2', async () => {
     const file = await put('paths.yaml', WITH_PATHS);
     const { out, code } = await run(['check', '-c', file]);
-    expect(out).toContain(`${file}:27:1: limits: `);
+    expect(out).toContain(`${file}:28:9: limits.size: `);
     expect(out).toContain('\nretention: accepted, not acted upon yet: nothing is deleted\n');
     expect(out).toContain('well-formed, but asks for 1 thing that "holdfast backup" refuses as yet');
     expect(code).toBe(2);
@@ -93,8 +93,8 @@ describe('config check', () => {
     ];
     const file = await put('keys.yaml', WITH_COMMAND);
     const { out, code } = await run(['check', '-c', file], checkMore);
-    expect(out).toContain(`${file}:19:5: recipients[0]: there is no ${join(folder, 'it-staff.asc')}\n`);
-    expect(out).toContain('store.swift');
+    expect(out).toContain(`${file}:20:5: recipients[0]: there is no ${join(folder, 'it-staff.asc')}\n`);
+    expect(out).toContain('sources[0].command');
     expect(code).toBe(2);
     const broken = await put('broken.yaml', `${SMALLEST}x: 1\n`);
     expect((await run(['check', '-c', broken], checkMore)).out).not.toContain('recipients[0]');
@@ -107,7 +107,7 @@ describe('config check', () => {
       file,
       ok: false,
       problems: [],
-      refused: [{ line: 5, column: 9, key: 'limits', message: expect.any(String) }],
+      refused: [{ line: 5, column: 17, key: 'limits.size', message: expect.any(String) }],
       notes: [expect.stringContaining('retention')],
     });
     expect([err, code]).toEqual(['', 2]);

@@ -1,7 +1,7 @@
 /** A store that fails on purpose: at the N-th operation, in one of several ways, around any other store. */
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../src/errors.ts';
-import type { ObjectStat, PutOptions, Store, StoredObject } from '../../src/store/store.ts';
+import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../../src/store/store.ts';
 
 /**
  * What happens at the chosen operation:
@@ -14,7 +14,7 @@ import type { ObjectStat, PutOptions, Store, StoredObject } from '../../src/stor
  */
 export type FaultMode = 'error-once' | 'error-on' | 'torn' | 'lost-answer' | 'kill' | 'kill-after';
 
-export type StoreOperation = 'check' | 'put' | 'get' | 'stat' | 'list' | 'remove';
+export type StoreOperation = 'check' | 'prepare' | 'put' | 'get' | 'stat' | 'list' | 'remove';
 
 export interface Faults {
   /** Which operation fails, from 1; without it none does. */
@@ -77,6 +77,7 @@ export function faultyStore(inner: Store, faults: Faults = {}): FaultyStore {
       return count;
     },
     check: () => step('check', '', () => inner.check()),
+    prepare: () => step('prepare', '', () => inner.prepare()),
     put: (name: string, body: readonly Uint8Array[], options: PutOptions) =>
       step(
         'put',
@@ -84,14 +85,14 @@ export function faultyStore(inner: Store, faults: Faults = {}): FaultyStore {
         () => inner.put(name, body, options),
         () => putHalf(inner, name, body),
       ),
-    get: (name: string, limit: number): Promise<Uint8Array | undefined> =>
-      step('get', name, () => inner.get(name, limit)),
+    get: (name: string, limit: number, options?: GetOptions): Promise<Uint8Array | undefined> =>
+      step('get', name, () => inner.get(name, limit, options)),
     stat: (name: string): Promise<ObjectStat | undefined> => step('stat', name, () => inner.stat(name)),
     async *list(prefix: string): AsyncIterable<StoredObject> {
       const objects = await step('list', prefix, async () => inner.list(prefix));
       for await (const object of objects) if (!hidden(object.name)) yield object;
     },
-    remove: (name: string) => step('remove', name, () => inner.remove(name)),
+    remove: (names: readonly string[]) => step('remove', names.join(' '), () => inner.remove(names)),
     close: () => inner.close(),
   };
 }

@@ -13,6 +13,8 @@ export class MemoryStore implements Store {
 
   async check(): Promise<void> {}
 
+  async prepare(): Promise<void> {}
+
   async put(name: string, body: readonly Uint8Array[], { md5 }: PutOptions): Promise<void> {
     const bytes = Buffer.concat(body);
     if (createHash('md5').update(bytes).digest('hex') !== md5)
@@ -40,8 +42,8 @@ export class MemoryStore implements Store {
     }
   }
 
-  async remove(name: string): Promise<void> {
-    this.objects.delete(name);
+  async remove(names: readonly string[]): Promise<void> {
+    for (const name of names) this.objects.delete(name);
   }
 
   async close(): Promise<void> {}

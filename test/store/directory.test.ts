@@ -77,7 +77,7 @@ describe('files of a directory store', () => {
     const store = directoryStore(root, 'web01');
     await put(store, 'town/sets/1/a', 'a');
     await put(store, 'town/sets/2/a', 'a');
-    await store.remove('town/sets/1/a');
+    await store.remove(['town/sets/1/a']);
     expect(await everything(root)).toEqual([
       'web01',
       'web01/town',
@@ -85,7 +85,7 @@ describe('files of a directory store', () => {
       'web01/town/sets/2',
       'web01/town/sets/2/a',
     ]);
-    await store.remove('town/sets/2/a');
+    await store.remove(['town/sets/2/a']);
     expect(await everything(root)).toEqual(['web01']);
   });
 
@@ -94,8 +94,8 @@ describe('files of a directory store', () => {
     const [store, other] = [directoryStore(root), directoryStore(root)];
     for (let i = 0; i < 50; i++) {
       await put(store, 'town/last', 'x');
-      await Promise.all([put(store, `town/${i}`, 'x'), other.remove('town/last')]);
-      await other.remove(`town/${i}`);
+      await Promise.all([put(store, `town/${i}`, 'x'), other.remove(['town/last'])]);
+      await other.remove([`town/${i}`]);
     }
     expect(await listed(store, '')).toEqual([]);
   });
@@ -159,7 +159,7 @@ describe('what is no object', () => {
     }
     await expect(listed(store, 'town/folder/')).rejects.toMatchObject({ code: 'damage' });
     await expect(put(store, 'town/folder/new', 'x')).rejects.toMatchObject({ code: 'damage' });
-    await expect(store.remove('town/folder/secret')).rejects.toMatchObject({ code: 'damage' });
+    await expect(store.remove(['town/folder/secret'])).rejects.toMatchObject({ code: 'damage' });
     expect(await readdir(outside)).toEqual(['secret']);
   });
 
@@ -216,7 +216,7 @@ describe('a root that cannot be used', () => {
     await expect(store.get('a', 1)).rejects.toMatchObject(error);
     await expect(store.stat('a')).rejects.toMatchObject(error);
     await expect(listed(store, '')).rejects.toMatchObject(error);
-    await expect(store.remove('a')).rejects.toMatchObject(error);
+    await expect(store.remove(['a'])).rejects.toMatchObject(error);
     await expect(stat(root)).rejects.toThrow('ENOENT');
   });
 

@@ -30,7 +30,7 @@ describe('a store that fails on purpose', () => {
     await store.check();
     await store.stat('a/1');
     await store.get('a/1', 10);
-    await store.remove('a/2');
+    await store.remove(['a/2']);
     expect(await inside(store)).toEqual(['a/1 4', 'a/3 4']);
     const rest = ['check', 'stat a/1', 'get a/1', 'remove a/2', 'list a/'];
     expect(store.log).toEqual(['put a/1', 'put a/2', 'put a/3', ...rest]);

@@ -70,9 +70,8 @@ describe('a strategy that is right', () => {
         cloud: 'townhall',
         container: 'backups',
         prefix: 'web01',
-        interface: 'public',
-        insecure: false,
         uploads: 4,
+        deadline: 180_000,
       },
       recipients: ['/etc/holdfast/it-staff.asc', '/etc/holdfast/escrow.asc'],
       schedule: {
@@ -117,6 +116,7 @@ describe('a strategy that is right', () => {
       insecure: true,
       allowedRegions: ['fra'],
       uploads: 8,
+      deadline: 600_000,
     });
   });
 
@@ -327,6 +327,7 @@ describe('a wrong value', () => {
     ['store: { swift: { container: c, uploads: 0 } }', 'store.swift.uploads: must be at least 1'],
     ['store: { swift: { container: c, uploads: 1.5 } }', 'store.swift.uploads: must be a whole number'],
     ['store: { swift: { container: c, uploads: 100 } }', 'store.swift.uploads: must be at most 32'],
+    ['store: { swift: { container: c, deadline: 0s } }', 'store.swift.deadline: must be at least one second'],
     ['recipients: []', 'recipients: must not be an empty list'],
     ['recipients: [a.asc, a.asc]', 'recipients[1]: "a.asc" stands twice'],
     ['recipients: a.asc', 'recipients: must be a list, not text'],
@@ -572,8 +573,7 @@ describe('a strategy file', () => {
     const strategy = await loadStrategy(await put('sample.yaml', SAMPLE));
     expect(notWorkingYet(strategy).map(({ line, column, key }) => [line, column, key])).toEqual([
       [7, 14, 'sources[1].command'],
-      [9, 10, 'store.swift'],
-      [14, 9, 'limits'],
+      [14, 17, 'limits.size'],
     ]);
   });
 });

@@ -57,6 +57,7 @@ store:
     allowedRegions:
       - fra
     uploads: 8
+    deadline: 10m
 recipients:
   - it-staff.asc
 `;

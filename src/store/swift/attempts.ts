@@ -1,0 +1,87 @@
+/** Trying again, in one place: how often, after how long, until when, and what is said of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../../errors.ts';
+import { Transient } from './failure.ts';
+
+/** How attempts are repeated. */
+export interface Persistence {
+  /** For how many milliseconds after the first failure attempts are begun. */
+  deadline: number;
+  /** Milliseconds of a clock that only goes forward. */
+  now: () => number;
+  /** From 0 to 1. */
+  random: () => number;
+  /** Ends the waiting. */
+  signal: AbortSignal;
+  /** Hears of every attempt that failed and is to be repeated, in one line. */
+  onRetry: (line: string) => void;
+}
+
+const FIRST_MS = 1000;
+const LONGEST_MS = 64_000;
+
+/**
+ * Runs `attempt` until it does not throw Transient, or too much time has passed since it first did. Waits 1, 2, 4 … 64 seconds, each cut by up to
+ * a half at random, but at least as long as the server asks for. `what` names the operation, with the store. Anything but a
+ * Transient comes out as it is; the last Transient as HoldfastError `store`, with `object`.
+ */
+export async function persist<T>(
+  what: string,
+  persistence: Persistence,
+  attempt: (number: number) => Promise<T>,
+  object?: string,
+): Promise<T> {
+  const { now, random, signal, deadline } = persistence;
+  let firstFailure: number | undefined;
+  for (let number = 1; ; number++) {
+    let failure: Transient;
+    try {
+      return await attempt(number);
+    } catch (error) {
+      if (!(error instanceof Transient)) throw error;
+      failure = error;
+    }
+    if (signal.aborted) throw interrupted(what);
+    firstFailure ??= now();
+    const pause = Math.min(FIRST_MS * 2 ** (number - 1), LONGEST_MS) * (1 - random() / 2);
+    const left = firstFailure + deadline - now();
+    const asked = failure.retryAfter ?? 0;
+    if (left <= 0 || asked > left) throw givenUp(what, failure, number, deadline, object);
+    // The last attempt is made when the time is up, not before.
+    const wait = Math.max(Math.min(pause, left), asked);
+    persistence.onRetry(
+      `${failure.message}; trying again in ${(wait / 1000).toFixed(1)} s, for ${Math.round((left - wait) / 1000)} s more at most`,
+    );
+    await sleep(wait, undefined, { signal }).catch(() => {
+      throw interrupted(what);
+    });
+  }
+}
+
+function givenUp(
+  what: string,
+  failure: Transient,
+  attempts: number,
+  deadline: number,
+  object: string | undefined,
+): HoldfastError {
+  const tries = attempts === 1 ? 'tried once' : `tried ${attempts} times`;
+  const asked =
+    failure.retryAfter !== undefined && failure.retryAfter > deadline
+      ? `, and the server asks to wait ${Math.round(failure.retryAfter / 1000)} s`
+      : '';
+  return new HoldfastError(
+    'store',
+    `${what}: ${unprefixed(failure.message, what)} (given up: ${tries} within ${Math.round(deadline / 1000)} s${asked}); check the store with "holdfast doctor", then run the command again`,
+    { ...(object !== undefined && { object }), cause: failure },
+  );
+}
+
+/** Without what the error begins with already. */
+function unprefixed(message: string, what: string): string {
+  return message.startsWith(`${what}: `) ? message.slice(what.length + 2) : message;
+}
+
+function interrupted(what: string): HoldfastError {
+  return new HoldfastError('interrupted', `${what}: interrupted`);
+}

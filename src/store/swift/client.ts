@@ -1,0 +1,277 @@
+/**
+ * One request to the object store, and its whole answer, through pkgcloud's storage client: the only user of pkgcloud.
+ * What an answer means is judged elsewhere, and nothing is tried again here.
+ *
+ * Of the client only the call on which all others rest is used. `upload` takes 408, 429, 507 and 202 for success, `download` hands a
+ * 404's page on as content, and `getFiles` never answers when a listing is malformed.
+ */
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import storage, {
+  type Identity,
+  type PendingRequest,
+  type StorageClient,
+} from 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
+import { HoldfastError } from '../../errors.ts';
+import type { Connection } from './connection.ts';
+import { connectionFailure } from './connection-failure.ts';
+import { Transient } from './failure.ts';
+import type { Session, Ticket } from './session.ts';
+
+/** What is asked of the store. */
+export interface Request {
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Without one the account is meant. */
+  container?: string;
+  /** Full name of an object. */
+  object?: string;
+  query?: Record<string, string>;
+  headers?: Record<string, string>;
+  /** Sent in pieces of at most some hundred KiB; `size` is the sum of all. */
+  body?: { size: number; pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
+  /** The most bytes that an answer may have. */
+  limit: number;
+  /** Names the request in messages: `swift:backups: GET web01/…`. */
+  what: string;
+}
+
+/** The whole answer. */
+export interface Reply {
+  status: number;
+  /** Names in lower case. */
+  headers: Record<string, string | undefined>;
+  body: Buffer;
+  /** The token that was used. */
+  token: string;
+}
+
+/** The answer was larger than it may be; it was not read. */
+export class TooLarge extends Error {
+  /** Bytes that it has, where it said so. */
+  readonly size: number | undefined;
+
+  constructor(size: number | undefined) {
+    super('the answer is larger than it may be');
+    this.size = size;
+  }
+}
+
+/** Milliseconds until a connection stands, and without a byte in either direction. */
+const CONNECT_MS = 15_000;
+const STALL_MS = 60_000;
+/** Bytes a second below which a transfer is given up: a server that sends a byte now and then does not hold a run up for ever. */
+const SLOWEST = 1024;
+/** What an attempt may take besides its transfer, in milliseconds. */
+const WHOLE_MS = 300_000;
+
+export class SwiftClient {
+  readonly #session: Session;
+  readonly #identity = new TicketIdentity();
+  readonly #client: StorageClient;
+  readonly #signal: AbortSignal;
+
+  /** `signal` ends what is under way. */
+  constructor(session: Session, connection: Connection, signal: AbortSignal) {
+    this.#session = session;
+    this.#signal = signal;
+    const identity = this.#identity;
+    this.#client = storage.createClient({
+      // Never asked: the session knows where to sign in.
+      authUrl: 'https://sign-in.invalid',
+      identity: class {
+        constructor() {
+          // biome-ignore lint/correctness/noConstructorReturn: pkgcloud makes its identity itself, and this one is there already.
+          return identity;
+        }
+      } as unknown as new () => Identity,
+      strictSSL: !connection.insecure,
+      earlyTokenTimeout: 0,
+    });
+    this.#client.before.push((outgoing) => {
+      outgoing.json = false;
+      outgoing.proxy = null;
+      outgoing.followRedirect = false;
+      outgoing.timeout = STALL_MS;
+      outgoing.agent = identity.isSecure ? connection.https : connection.http;
+      return outgoing;
+    });
+  }
+
+  /**
+   * Sends a request, once. Rejects with Transient for what may pass, HoldfastError for what will not (among it `interrupted`), TooLarge.
+   */
+  async send(request: Request): Promise<Reply> {
+    this.#refuseInterrupted(request);
+    const ticket = await this.#session.ticket();
+    this.#refuseInterrupted(request);
+    try {
+      return { ...(await this.#exchange(request, ticket)), token: ticket.token };
+    } catch (error) {
+      this.#refuseInterrupted(request);
+      if (error instanceof TooLarge) throw error;
+      throw connectionFailure(error, request.what);
+    }
+  }
+
+  /**
+   * Begins a request with this ticket. All in one go: pkgcloud would wait for a sign-in with the request begun, and large bodies
+   * never get through then.
+   */
+  #begin(ticket: Ticket, options: Parameters<StorageClient['_request']>[0]): PendingRequest {
+    this.#identity.use(ticket);
+    this.#client.auth((error) => {
+      if (error != null) throw error;
+    });
+    return this.#client._request(options);
+  }
+
+  #exchange(
+    { method, container, object, query, headers, body, limit, what }: Request,
+    ticket: Ticket,
+  ): Promise<Omit<Reply, 'token'>> {
+    const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
+    const pending = this.#begin(ticket, {
+      method,
+      ...(container !== undefined && { container }),
+      ...(object !== undefined && { path: object }),
+      ...(query !== undefined && { qs: query }),
+      headers: {
+        // Any other than JSON's, or pkgcloud would encode the body.
+        'Content-Type': 'application/octet-stream',
+        ...headers,
+        ...(body !== undefined && { 'Content-Length': String(body.size) }),
+      },
+    });
+    const fail = (error: unknown) => {
+      pending.abort();
+      reject(error);
+    };
+    const abort = () => fail(new Transient('interrupted'));
+    this.#signal.addEventListener('abort', abort, { once: true });
+    const transferred = Math.max(body?.size ?? 0, Math.min(limit, 1 << 30));
+    const patience = WHOLE_MS + (transferred / SLOWEST) * 1000;
+    const whole = setTimeout(
+      () => fail(new Transient(`${what}: not finished after ${Math.round(patience / 1000)} s`)),
+      patience,
+    );
+    const connecting = watchConnecting(pending, () =>
+      fail(new Transient(`${what}: no connection within ${CONNECT_MS / 1000} s`)),
+    );
+    pending.on('error', fail);
+    pending.on('response', (response) =>
+      readAnswer(pending, response, method, limit, what).then(resolve, fail),
+    );
+    if (body !== undefined) {
+      const pieces = Readable.from(body.pieces(), { objectMode: true, highWaterMark: 1 });
+      pieces.on('error', fail);
+      pieces.pipe(pending);
+      const stop = () => {
+        // An answer may come before the body was sent: then nobody waits for the rest of it.
+        if (!pieces.readableEnded) pending.abort();
+        pieces.destroy();
+      };
+      promise.then(stop, stop);
+    }
+    return promise.finally(() => {
+      clearTimeout(whole);
+      connecting();
+      this.#signal.removeEventListener('abort', abort);
+    });
+  }
+
+  #refuseInterrupted({ what }: Request): void {
+    if (this.#signal.aborted) throw new HoldfastError('interrupted', `${what}: interrupted`);
+  }
+}
+
+/** Calls `giveUp` when the connection does not stand in time; returns what ends the watch. */
+function watchConnecting(pending: PendingRequest, giveUp: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  pending.on('socket', (socket) => {
+    if (!socket.connecting) return;
+    timer = setTimeout(giveUp, CONNECT_MS);
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(timer));
+  });
+  return () => clearTimeout(timer);
+}
+
+/** Reads an answer to its end. `request` takes a connection that was cut for the end of the answer, so its length is checked. */
+function readAnswer(
+  pending: PendingRequest,
+  response: IncomingMessage,
+  method: string,
+  limit: number,
+  what: string,
+): Promise<Omit<Reply, 'token'>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
+  const headers = Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]),
+  );
+  const announced = announcedLength(headers['content-length']);
+  const isWhole = announced !== undefined && method !== 'HEAD';
+  if (isWhole && announced > limit) {
+    reject(new TooLarge(announced));
+    return promise;
+  }
+  // One place for the whole answer, where its length is known: pieces to be joined would need it twice.
+  const place = isWhole ? Buffer.allocUnsafeSlow(announced) : undefined;
+  const pieces: Buffer[] = [];
+  let length = 0;
+  pending.on('data', (piece) => {
+    if (length + piece.length > (place?.length ?? limit)) {
+      reject(new TooLarge(undefined));
+      return;
+    }
+    if (place === undefined) pieces.push(piece);
+    else piece.copy(place, length);
+    length += piece.length;
+  });
+  pending.on('end', () => {
+    if (!response.complete || (place !== undefined && length !== place.length)) {
+      reject(new Transient(`${what}: the answer was cut short after ${length} bytes`));
+      return;
+    }
+    resolve({ status: response.statusCode ?? 0, headers, body: place ?? Buffer.concat(pieces) });
+  });
+  return promise;
+}
+
+function announcedLength(written: string | undefined): number | undefined {
+  return written !== undefined && /^\d{1,15}$/.test(written) ? Number(written) : undefined;
+}
+
+/** A ticket in the form in which pkgcloud asks for a sign-in: it is answered at once. */
+class TicketIdentity implements Identity {
+  #ticket: Ticket | undefined;
+  token: { id: string; expires: Date } | undefined;
+
+  use(ticket: Ticket): void {
+    this.#ticket = ticket;
+    this.token = undefined;
+  }
+
+  on(): void {
+    // Its log would tell tokens.
+  }
+
+  authorize(callback: (error?: unknown) => void): void {
+    if (this.#ticket === undefined) throw new Error('a request was begun without a ticket');
+    this.token = { id: this.#ticket.token, expires: new Date(LAST_DAY) };
+    callback();
+  }
+
+  /** Whether the store of the ticket speaks TLS. */
+  get isSecure(): boolean {
+    return this.#ticket?.storageUrl.protocol === 'https:';
+  }
+
+  getServiceEndpointUrl(): string {
+    return this.#ticket?.storageUrl.href.replace(/\/$/, '') ?? '';
+  }
+}
+
+/** Milliseconds of the last day that a Date can hold: when a token ends is the session's business. */
+const LAST_DAY = 8.64e15;

@@ -1,0 +1,353 @@
+/**
+ * A store in a container of OpenStack Swift: what the store's interface asks for, in requests. How a request travels is client.ts's,
+ * when it is repeated attempts.ts's, and what an answer means verdict.ts's.
+ */
+import { hash } from 'node:crypto';
+import { HoldfastError } from '../../errors.ts';
+import { splitName, splitPrefix } from '../object-name.ts';
+import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../store.ts';
+import { type Throttle, throttled } from '../throttle.ts';
+import { type Persistence, persist } from './attempts.ts';
+import { bulkBody, parseBulkAnswer } from './bulk-delete.ts';
+import { type Reply, type Request, type SwiftClient, TooLarge } from './client.ts';
+import { Transient } from './failure.ts';
+import { isBefore, type ListedObject, parsePage } from './listing.ts';
+import type { Session } from './session.ts';
+import { type Asked, isSwifts, verdict } from './verdict.ts';
+
+/** What a Swift store is made of. */
+export interface SwiftParts {
+  container: string;
+  /** Components joined by `/`, none at either end; empty for none. */
+  prefix: string;
+  /** Objects sent at once. */
+  uploads: number;
+  session: Session;
+  client: SwiftClient;
+  persistence: Persistence;
+  throttle: Throttle | undefined;
+  /** How many names one bulk deletion takes; undefined where the server has none. Asked when it is first needed. */
+  bulkLimit: () => Promise<number | undefined>;
+  /** Ends what is under way, and connections. */
+  end: () => void;
+}
+
+/** Names of one page of a listing: what servers give at most, unless set up otherwise. */
+const PAGE = 10_000;
+/** A page of names of 1,024 bytes, each character escaped, with what Swift says of each object. */
+const PAGE_LIMIT = PAGE * 4096;
+/** The answer to anything but a get or a listing: an error page, at most. */
+const SMALL = 1 << 20;
+
+export class SwiftStore implements Store {
+  readonly label: string;
+  readonly uploads: number;
+  readonly #parts: SwiftParts;
+
+  constructor(parts: SwiftParts) {
+    this.label = `swift:${parts.container}${parts.prefix === '' ? '' : `/${parts.prefix}`}`;
+    this.uploads = parts.uploads;
+    this.#parts = parts;
+  }
+
+  async check(): Promise<void> {
+    const asked: Asked = { failed: this.#words('cannot be used'), right: 'read' };
+    // Not by HEAD: Swift's server ends the answer to that (204) with the end of a body, and Node takes it for garbage.
+    const reply = await this.#ask('GET', asked, { query: { format: 'json', limit: '1' } }, [200, 204]);
+    if (reply.headers['x-container-object-count'] !== undefined) return;
+    throw new HoldfastError(
+      'store',
+      `${asked.failed}: what answers is no container of Swift; check the URL of the endpoint, and what stands between`,
+    );
+  }
+
+  async prepare(): Promise<void> {
+    try {
+      await this.check();
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'store-absent') throw error;
+      const asked: Asked = {
+        failed: this.#words('the container is not there and cannot be made'),
+        right: 'make',
+      };
+      await this.#ask('PUT', asked, {}, [201, 202]);
+      await this.check();
+    }
+  }
+
+  async put(name: string, body: readonly Uint8Array[], { md5 }: PutOptions): Promise<void> {
+    const object = this.#object(name);
+    const asked: Asked = { failed: this.#words(`${name} cannot be stored`), right: 'write to', object: name };
+    const size = body.reduce((sum, { length }) => sum + length, 0);
+    let sent = 0;
+    const pieces = async function* (throttle: Throttle | undefined) {
+      for await (const piece of throttled(body, throttle)) {
+        yield piece;
+        sent += piece.length;
+      }
+    };
+    await this.#persist(asked, async (attempt) => {
+      // All of it may have arrived, and only the answer been lost.
+      if (attempt > 1 && sent === size && (await this.#isStored(object, size, md5, asked))) return;
+      sent = 0;
+      const reply = await this.#send({
+        method: 'PUT',
+        container: this.#parts.container,
+        object,
+        headers: { ETag: md5 },
+        body: { size, pieces: () => pieces(this.#parts.throttle) },
+        limit: SMALL,
+        what: asked.failed,
+      });
+      if (reply.status === 201 && etagOf(reply) === md5) return;
+      if (reply.status === 422 || reply.status === 201) throw this.#altered(reply, body, md5, asked);
+      // The body did not arrive whole.
+      if (reply.status === 499) throw new Transient(`${asked.failed}: it was cut short on its way (499)`);
+      throw verdict(reply, asked);
+    });
+  }
+
+  async get(
+    name: string,
+    limit: number,
+    { anyCopy = false }: GetOptions = {},
+  ): Promise<Uint8Array | undefined> {
+    const object = this.#object(name);
+    const asked: Asked = { failed: this.#words(`${name} cannot be read`), right: 'read', object: name };
+    return this.#persist(asked, async () => {
+      const reply = await this.#send({
+        method: 'GET',
+        container: this.#parts.container,
+        object,
+        headers: anyCopy ? {} : { 'X-Newest': 'true' },
+        limit,
+        what: asked.failed,
+      }).catch((error: unknown) => {
+        if (!(error instanceof TooLarge)) throw error;
+        const size = error.size === undefined ? 'more' : `${error.size} bytes`;
+        throw new HoldfastError(
+          'damage',
+          `store ${this.label}: ${name} has ${size} where at most ${limit} can be right; put back the right object`,
+          { object: name },
+        );
+      });
+      if (reply.status === 404 && isSwifts(reply)) return undefined;
+      if (reply.status !== 200) throw verdict(reply, asked);
+      const etag = etagOf(reply);
+      if (etag === undefined)
+        throw new Transient(`${asked.failed}: the answer is not Swift's; does a proxy stand between?`);
+      if (hasMd5(reply) && hash('md5', reply.body, 'hex') !== etag) {
+        throw new Transient(`${asked.failed}: it was altered or cut short on its way (MD5)`);
+      }
+      return reply.body;
+    });
+  }
+
+  async stat(name: string): Promise<ObjectStat | undefined> {
+    const object = this.#object(name);
+    const asked: Asked = { failed: this.#words(`${name} cannot be looked at`), right: 'read', object: name };
+    return this.#persist(asked, () => this.#head(object, asked));
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    const inner = splitPrefix(prefix).length === 0 ? '' : prefix;
+    const { prefix: outer } = this.#parts;
+    const from = outer === '' ? inner : `${outer}/${inner}`;
+    const cut = outer === '' ? 0 : outer.length + 1;
+    let marker = '';
+    for (;;) {
+      const page = await this.#page(from, marker);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      for (const { name, size } of page) yield { name: name.slice(cut), size };
+      marker = last.name;
+    }
+  }
+
+  async remove(names: readonly string[]): Promise<void> {
+    const objects = names.map((name) => this.#object(name));
+    const bulk = objects.length > 1 ? await this.#parts.bulkLimit() : undefined;
+    if (bulk === undefined) {
+      for (const [i, object] of objects.entries()) await this.#removeOne(object, names[i] ?? '');
+      return;
+    }
+    for (let at = 0; at < objects.length; at += bulk) await this.#removeSome(objects.slice(at, at + bulk));
+  }
+
+  async close(): Promise<void> {
+    this.#parts.end();
+  }
+
+  async #head(object: string, asked: Asked): Promise<ObjectStat | undefined> {
+    const reply = await this.#send({
+      method: 'HEAD',
+      container: this.#parts.container,
+      object,
+      headers: { 'X-Newest': 'true' },
+      limit: 0,
+      what: asked.failed,
+    });
+    if (reply.status === 404 && isSwifts(reply)) return undefined;
+    if (reply.status !== 200) throw verdict(reply, asked);
+    const length = reply.headers['content-length'];
+    const etag = etagOf(reply);
+    if (length === undefined || !/^\d{1,15}$/.test(length) || etag === undefined) {
+      throw new Transient(`${asked.failed}: the answer is not Swift's; does a proxy stand between?`);
+    }
+    return { size: Number(length), md5: hasMd5(reply) ? etag : undefined };
+  }
+
+  async #isStored(object: string, size: number, md5: string, asked: Asked): Promise<boolean> {
+    const found = await this.#head(object, asked);
+    return found?.size === size && found.md5 === md5;
+  }
+
+  /** The server got something else than was sent: a fault on the way, or of this machine's memory. */
+  #altered(
+    { status }: Reply,
+    body: readonly Uint8Array[],
+    md5: string,
+    asked: Asked,
+  ): Transient | HoldfastError {
+    const md5Now = hash('md5', Buffer.concat(body), 'hex');
+    if (md5Now === md5) return new Transient(`${asked.failed}: it was altered on its way (${status})`);
+    return new HoldfastError(
+      'store',
+      `${asked.failed}: its bytes are not those that were digested; try again, and if it happens once more check the memory of this machine`,
+      { ...(asked.object !== undefined && { object: asked.object }) },
+    );
+  }
+
+  async #page(prefix: string, marker: string): Promise<ListedObject[]> {
+    const asked: Asked = { failed: this.#words('cannot be listed'), right: 'list' };
+    const query = {
+      format: 'json',
+      limit: String(PAGE),
+      ...(prefix !== '' && { prefix }),
+      ...(marker !== '' && { marker }),
+    };
+    return this.#persist(asked, async () => {
+      const reply = await this.#send({
+        method: 'GET',
+        container: this.#parts.container,
+        query,
+        limit: PAGE_LIMIT,
+        what: asked.failed,
+      });
+      if (reply.status === 204 && isSwifts(reply)) return [];
+      if (reply.status !== 200) throw verdict(reply, asked);
+      const page = parsePage(reply.body);
+      if (page === undefined)
+        throw new Transient(`${asked.failed}: the answer is no listing; does a proxy stand between?`);
+      let before = marker;
+      for (const { name } of page) {
+        if (!name.startsWith(prefix) || !isBefore(before, name)) {
+          throw new HoldfastError(
+            'store',
+            `${asked.failed}: the listing is not in order, or not what was asked for`,
+          );
+        }
+        before = name;
+      }
+      return page;
+    });
+  }
+
+  async #removeOne(object: string, name: string): Promise<void> {
+    const asked: Asked = {
+      failed: this.#words(`${name} cannot be removed`),
+      right: 'delete from',
+      object: name,
+    };
+    await this.#persist(asked, async () => {
+      const reply = await this.#send({
+        method: 'DELETE',
+        container: this.#parts.container,
+        object,
+        limit: SMALL,
+        what: asked.failed,
+      });
+      const isGone = reply.status === 204 || (reply.status === 404 && isSwifts(reply));
+      if (!isGone) throw verdict(reply, asked);
+    });
+  }
+
+  /** Removes a bulk; what the server says it could not remove is removed one by one, which tells why. */
+  async #removeSome(objects: readonly string[]): Promise<void> {
+    const { container } = this.#parts;
+    const asked: Asked = {
+      failed: this.#words(`${objects.length} objects cannot be removed`),
+      right: 'delete from',
+    };
+    const outcome = await this.#persist(asked, async () => {
+      const body = bulkBody(container, objects);
+      const reply = await this.#send({
+        method: 'POST',
+        query: { 'bulk-delete': 'true' },
+        headers: { 'Content-Type': 'text/plain', Accept: 'application/json' },
+        body: { size: body.length, pieces: () => [body] },
+        limit: SMALL + objects.length * 4096,
+        what: asked.failed,
+      });
+      if (reply.status !== 200) throw verdict(reply, asked);
+      return parseBulkAnswer(reply.body);
+    });
+    if (outcome !== undefined && outcome.status === 200 && outcome.errors.length === 0) return;
+    const { prefix } = this.#parts;
+    for (const object of objects)
+      await this.#removeOne(object, prefix === '' ? object : object.slice(prefix.length + 1));
+  }
+
+  /** A request about the container itself. */
+  async #ask(
+    method: Request['method'],
+    asked: Asked,
+    more: Pick<Request, 'query'>,
+    good: readonly number[],
+  ): Promise<Reply> {
+    const { container } = this.#parts;
+    return this.#persist(asked, async () => {
+      const reply = await this.#send({ method, container, ...more, limit: SMALL, what: asked.failed });
+      if (!good.includes(reply.status)) throw verdict(reply, asked);
+      return reply;
+    });
+  }
+
+  /** Sends a request; a token that has ended is replaced once, and everything sent anew. */
+  async #send(request: Request): Promise<Reply> {
+    const { client, session } = this.#parts;
+    const reply = await client.send(request);
+    if (reply.status !== 401) return reply;
+    session.refused(reply.token);
+    const again = await client.send(request);
+    if (again.status !== 401) return again;
+    throw new HoldfastError(
+      'store',
+      `${request.what}: the store refuses a token that it has just been given (401): the credentials were revoked, or do not fit this store`,
+    );
+  }
+
+  #persist<T>(asked: Asked, attempt: (number: number) => Promise<T>): Promise<T> {
+    return persist(asked.failed, this.#parts.persistence, attempt, asked.object);
+  }
+
+  #words(problem: string): string {
+    return `store ${this.label}: ${problem}`;
+  }
+
+  #object(name: string): string {
+    splitName(name);
+    const { prefix } = this.#parts;
+    return prefix === '' ? name : `${prefix}/${name}`;
+  }
+}
+
+/** The entity tag, without quotes; of an object that was stored in one piece it is the MD5 of its content. */
+function etagOf({ headers }: Reply): string | undefined {
+  return /^"?([0-9a-f]{32})"?$/i.exec(headers.etag ?? '')?.[1]?.toLowerCase();
+}
+
+/** Large objects of segments have the digest of a list as their tag. Holdfast stores none. */
+function hasMd5({ headers }: Reply): boolean {
+  return headers['x-static-large-object'] === undefined && headers['x-object-manifest'] === undefined;
+}

@@ -1,0 +1,45 @@
+/** Keeps what is sent to a store below a rate, however many transfers are under way. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The most that is let through at once, and at least this many times a second: a burst stays small beside the rate. */
+const MOST = 256 * 1024;
+const STEPS = 20;
+
+export class Throttle {
+  /** Bytes that are worth asking for at a time. */
+  readonly step: number;
+  readonly #rate: number;
+  readonly #now: () => number;
+  /** When the rate has room for the next byte. */
+  #free = 0;
+
+  /** `rate`: bytes a second; `now`: milliseconds of a clock that only goes forward. */
+  constructor(rate: number, now: () => number = () => performance.now()) {
+    this.#rate = rate;
+    this.#now = now;
+    this.step = Math.max(1, Math.min(MOST, Math.floor(rate / STEPS)));
+  }
+
+  /** Resolves when so many more bytes may be sent. */
+  async pass(bytes: number): Promise<void> {
+    const now = this.#now();
+    const start = Math.max(this.#free, now);
+    this.#free = start + (bytes / this.#rate) * 1000;
+    if (start > now) await sleep(start - now);
+  }
+}
+
+/** The pieces, cut to what the throttle lets through; as they are where there is none. */
+export async function* throttled(
+  pieces: Iterable<Uint8Array>,
+  throttle: Throttle | undefined,
+): AsyncGenerator<Uint8Array, void> {
+  const step = throttle?.step ?? MOST;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += step) {
+      const part = piece.subarray(at, at + step);
+      await throttle?.pass(part.length);
+      yield part;
+    }
+  }
+}

@@ -14,13 +14,15 @@ import { Refused, type WorkFolder, workFolder } from './folder.ts';
 import { addOddities, gather } from './gather.ts';
 import { differences, record, type Snapshot } from './snapshot.ts';
 
-const USAGE = `Usage: npm run demo [-- [FOLDER] [--keep] [--files DIR]]
+const USAGE = `Usage: npm run demo [-- [FOLDER] [--keep] [--files DIR] [--store swift:CONTAINER]]
 
 Backs up copies of real files of this machine and a database, changes them, backs up again, restores both points, and compares every
 entry. Works in a temporary folder that it removes in the end, or in FOLDER, which must be new or empty, and stays.
 
   --keep       leave the temporary folder in the end
   --files DIR  copy the files from there, instead of from /usr and node_modules
+  --store swift:CONTAINER  back up into this container, with the credentials of the environment; "npm run swift" starts a
+               Swift to try this with. What is stored there stays, below a prefix of its own.
 `;
 
 const MIB = 1 << 20;
@@ -42,7 +44,12 @@ interface Step {
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { keep: { type: 'boolean' }, files: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      keep: { type: 'boolean' },
+      files: { type: 'string' },
+      store: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help || positionals.length > 1) {
     process.stdout.write(USAGE);
@@ -50,6 +57,7 @@ async function main(): Promise<number> {
   }
   const started = performance.now();
   const files = values.files === undefined ? undefined : existingFolder(values.files);
+  const store = storeBlock(values.store);
   const folder = workFolder(positionals[0], values.keep === true, ROOM);
   const commands = new Commands(folder.path, process.env);
   let interrupted: NodeJS.Signals | undefined;
@@ -60,7 +68,7 @@ async function main(): Promise<number> {
     });
   }
   try {
-    const found = await demonstrate(folder, commands, files);
+    const found = await demonstrate(folder, commands, store, files);
     print(`\n${verdict(found)} (${((performance.now() - started) / 1000).toFixed(0)} s in all)`);
     if (folder.stays)
       print(`Everything is still in ${folder.path}; the commands above can be given again there.`);
@@ -88,6 +96,7 @@ function existingFolder(path: string): string {
 async function demonstrate(
   folder: WorkFolder,
   commands: Commands,
+  store: string,
   files: string | undefined,
 ): Promise<string[]> {
   const { path } = folder;
@@ -123,15 +132,15 @@ async function demonstrate(
 
   title('The strategy of the vm, and its signing key');
   mkdirSync(join(path, 'store'));
-  show(join(path, 'vm/strategy.yaml'), path, strategyOf(data));
+  show(join(path, 'vm/strategy.yaml'), path, strategyOf(data, store));
   const vm = ['-c', 'vm/strategy.yaml'];
   const host = [...vm, '--state-dir', 'vm/state'];
   await commands.holdfast('config', 'check', ...vm);
   const { output } = await commands.holdfast('init', ...host, '--card', 'client/card.txt');
   const pin = `signer: "${/^[0-9A-F]{40}$/m.exec(output)?.[0]}"\n`;
   print('\n  The fingerprint goes into the strategy of the vm, and into a short one for whoever restores:');
-  show(join(path, 'vm/strategy.yaml'), path, strategyOf(data) + pin, pin);
-  show(join(path, 'client/restore.yaml'), path, `name: demo\nstore:\n  directory: ../store\n${pin}`);
+  show(join(path, 'vm/strategy.yaml'), path, strategyOf(data, store) + pin, pin);
+  show(join(path, 'client/restore.yaml'), path, `name: demo\nstore:\n  ${store}\n${pin}`);
 
   title('A full backup');
   const full = await commands.holdfast('backup', '--verbose', ...host);
@@ -234,13 +243,24 @@ async function storedBytes(commands: Commands, vm: readonly string[]): Promise<[
   return [points[0]?.bytesStored ?? 0, points[1]?.bytesStored ?? 0];
 }
 
-function strategyOf(data: string): string {
+/** The line of a strategy that names the store: a folder beside the vm, or a container of Swift. */
+function storeBlock(written: string | undefined): string {
+  if (written === undefined) return 'directory: ../store';
+  const [, container, prefix] = /^swift:([^/]+)(?:\/(.+?))?\/*$/.exec(written) ?? [];
+  if (container === undefined)
+    throw new Refused(`--store ${written}: write swift:CONTAINER or swift:CONTAINER/PREFIX`);
+  // Of its own each time: points of an earlier demonstration are by another signer.
+  const own = [...(prefix === undefined ? [] : [prefix]), `demo-${randomBytes(4).toString('hex')}`].join('/');
+  return `swift: { container: ${JSON.stringify(container)}, prefix: ${JSON.stringify(own)} }`;
+}
+
+function strategyOf(data: string, store: string): string {
   return `name: demo
 sources:
   - name: data
     paths: [${JSON.stringify(data)}]
 store:
-  directory: ../store
+  ${store}
 recipients: [it-staff.asc]
 schedule: { full: weekly }
 `;

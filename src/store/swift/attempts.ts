@@ -13,6 +13,8 @@ export interface Persistence {
   random: () => number;
   /** Ends the waiting. */
   signal: AbortSignal;
+  /** Waits so many milliseconds, at most until `signal` aborts; by a timer where it is not given. */
+  sleep?: ((milliseconds: number) => Promise<void>) | undefined;
   /** Hears of every attempt that failed and is to be repeated, in one line. */
   onRetry: (line: string) => void;
 }
@@ -52,7 +54,7 @@ export async function persist<T>(
     persistence.onRetry(
       `${failure.message}; trying again in ${(wait / 1000).toFixed(1)} s, for ${Math.round((left - wait) / 1000)} s more at most`,
     );
-    await sleep(wait, undefined, { signal }).catch(() => {
+    await (persistence.sleep?.(wait) ?? sleep(wait, undefined, { signal })).catch(() => {
       throw interrupted(what);
     });
   }

@@ -8,7 +8,7 @@ import { project, run } from './helpers/script.ts';
 const DOCUMENTS = ['README.md', 'docs/operations.md'] as const;
 const COMMANDS = [
   ...['', 'keygen', 'init', 'config', 'config check', 'config schema', 'config example'],
-  ...['backup', 'points', 'ls', 'restore', 'verify'],
+  ...['doctor', 'backup', 'points', 'ls', 'restore', 'verify'],
 ] as const;
 
 /** What `--help` says of a command. */

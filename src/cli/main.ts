@@ -27,6 +27,7 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
       ...(await checkStore(context, strategy)),
     ]);
   },
+  doctor: async (context) => (await import('./doctor.ts')).doctorCommand(context),
   backup: async (context) => (await import('./backup.ts')).backupCommand(context),
   points: async (context) => (await import('./points.ts')).pointsCommand(context),
   ls: async (context) => (await import('./ls.ts')).lsCommand(context),

@@ -186,17 +186,25 @@ async function locate(
       strategyFile: strategy.file,
     };
   }
-  if (options.config !== undefined) {
+  const { name, store } = parseNamedStore(options, context.cwd);
+  return { choice: store, strategyName: name, signer: pinned ?? [] };
+}
+
+/** What `--store` and `--name` say, which go together, without -c. Errors: `usage`. */
+export function parseNamedStore(
+  { config, store, name }: Pick<ReadingOptions, 'config' | 'store' | 'name'>,
+  cwd: string,
+): { name: string; store: StoreChoice } {
+  if (config !== undefined) {
     throw new HoldfastError('usage', '-c and --store say the same thing: give one of them');
   }
-  if (options.store === undefined || options.name === undefined) {
+  if (store === undefined || name === undefined) {
     throw new HoldfastError('usage', '--store and --name go together: give both');
   }
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(options.name)) {
-    throw new HoldfastError('usage', `--name ${JSON.stringify(options.name)} is no name of a strategy`);
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+    throw new HoldfastError('usage', `--name ${JSON.stringify(name)} is no name of a strategy`);
   }
-  const choice = parseStoreOption(options.store, context.cwd);
-  return { choice, strategyName: options.name, signer: pinned ?? [] };
+  return { name, store: parseStoreOption(store, cwd) };
 }
 
 function fingerprint(text: string): string {

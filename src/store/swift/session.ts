@@ -17,6 +17,7 @@ export class Session {
   readonly #signIn: () => Promise<SignedIn>;
   readonly #now: () => number;
   #ticket: Ticket | undefined;
+  #signedIn: SignedIn | undefined;
   #underWay: Promise<Ticket> | undefined;
 
   /** `signIn`: one attempt; `now`: milliseconds. */
@@ -34,13 +35,19 @@ export class Session {
     return this.#underWay;
   }
 
+  /** What the last sign-in gave, for those who explain it. */
+  get signedIn(): SignedIn | undefined {
+    return this.#signedIn;
+  }
+
   /** The server refused this token: it is not handed out again. */
   refused(token: string): void {
     if (this.#ticket?.token === token) this.#ticket = undefined;
   }
 
   async #enter(): Promise<Ticket> {
-    const { token, storageUrl, region, expires, date } = await this.#signIn();
+    this.#signedIn = await this.#signIn();
+    const { token, storageUrl, region, expires, date } = this.#signedIn;
     this.#ticket = { token, storageUrl, region, until: this.#now() + lifeOf(expires, date) };
     return this.#ticket;
   }

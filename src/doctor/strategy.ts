@@ -1,0 +1,59 @@
+/** Looks at the strategy for `holdfast doctor`: as far as it can be read, everything else is looked at by it. */
+import { HoldfastError } from '../errors.ts';
+import { type Findings, skipped } from '../finding.ts';
+import { parseYaml } from '../strategy/document.ts';
+import { checkForRestore, checkStrategy } from '../strategy/load.ts';
+import { formatProblems } from '../strategy/problem.ts';
+import { readStrategyText } from '../strategy/read.ts';
+import type { Strategy, StrategyForRestore } from '../strategy/strategy.ts';
+import { notWorkingYet } from '../strategy/unfinished.ts';
+
+/** What could be read: all of it, or only what a restore needs, or nothing. */
+export interface ReadStrategy {
+  whole: Strategy | undefined;
+  named: Pick<StrategyForRestore, 'name' | 'store'> | undefined;
+  /** What it is for. */
+  task: 'backup' | 'restore';
+}
+
+/** What a strategy that is for restoring alone leaves out. */
+const ONLY_FOR_BACKUPS = ['sources', 'recipients'];
+
+/** `file`: absolute. */
+export async function* examineStrategy(file: string): Findings<ReadStrategy> {
+  const subject = 'strategy';
+  let text: string;
+  try {
+    text = await readStrategyText(file);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    yield { subject, state: 'bad', what: error.message };
+    yield skipped(
+      'keys, state, store',
+      'the strategy cannot be read; with --store and --name the store can be looked at',
+    );
+    return { whole: undefined, named: undefined, task: 'backup' };
+  }
+  const { strategy: whole, problems } = checkStrategy(text, file);
+  if (whole !== undefined) {
+    const refused = formatProblems(file, notWorkingYet(whole));
+    for (const what of refused) yield { subject, state: 'bad', what };
+    if (refused.length === 0) yield { subject, state: 'good', what: `${file} (${whole.name}) is in order` };
+    return { whole, named: whole, task: 'backup' };
+  }
+  const { strategy: store } = checkForRestore(text, file);
+  const { value } = parseYaml(text);
+  const isBlock = typeof value === 'object' && value !== null;
+  if (store !== undefined && isBlock && ONLY_FOR_BACKUPS.every((part) => !(part in value))) {
+    yield {
+      subject,
+      state: 'good',
+      what: `${file} (${store.name}) is one for restoring: it has no sources and no recipients`,
+    };
+    return { whole: undefined, named: store, task: 'restore' };
+  }
+  for (const what of formatProblems(file, problems)) yield { subject, state: 'bad', what };
+  if (store === undefined) yield skipped('keys, state, store', 'the strategy does not say what to look at');
+  else yield skipped('keys, state', 'the strategy is wrong; the store can be looked at');
+  return { whole: undefined, named: store, task: 'backup' };
+}

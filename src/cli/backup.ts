@@ -233,12 +233,19 @@ const KINDS: Record<Incident['kind'], string> = {
   missing: 'is missing',
   empty: 'is empty; if that is right, say allowEmpty: true in the strategy',
   unreadable: 'cannot be read',
+  partial: 'has extended attributes that cannot be read',
   torn: 'was written to while it was read, three times: what is stored is a mixture',
 };
 
 function describe({ path, kind, error, carried }: Incident): string {
   const code = error === undefined ? '' : ` (${error})`;
   const instead =
-    kind === 'torn' ? '' : carried ? '; its last version stays in the point' : '; it is not in the point';
+    kind === 'torn'
+      ? ''
+      : kind === 'partial'
+        ? '; the rest of it is in the point'
+        : carried
+          ? '; its last version stays in the point'
+          : '; it is not in the point';
   return `${show(path)} ${KINDS[kind]}${code}${instead}`;
 }

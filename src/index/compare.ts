@@ -29,7 +29,7 @@ export interface OldEntry {
 }
 
 /** Why a part of a source is not as it should be. */
-export type IncidentKind = 'missing' | 'empty' | 'unreadable' | 'torn';
+export type IncidentKind = 'missing' | 'empty' | 'unreadable' | 'torn' | 'partial';
 
 /** Something that makes the point incomplete. */
 export interface Incident {

@@ -30,10 +30,10 @@ import {
   splitXattrs,
 } from '../index/entries-file.ts';
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
+import { type Owners, readOwners } from '../linux/owners.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, EntryType, Extent, Metadata } from '../model.ts';
 import { type ReadAttributes, readAttributes } from '../source/attributes.ts';
-import { type Owners, readOwners } from '../source/owners.ts';
 import { type OpenFile, readFile } from '../source/read.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';

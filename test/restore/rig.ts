@@ -81,6 +81,7 @@ export async function restoreNewest(
       selection: request.paths === undefined ? undefined : new Selection(request.paths),
       overwrite: false,
       owner: ROOT,
+      owners: undefined,
       impliedMode: 0o755,
       signal: new AbortController().signal,
       ...request,

@@ -92,6 +92,6 @@ const VIEWS = {
   getfacl: 'getfacl -R -P -n -p . | awk -v RS= -v ORS="\\n" \'{ gsub(/\\n/, " | "); print }\' | sort',
   getcap: 'getcap -r . | sort',
   devices: String.raw`find . \( -type b -o -type c \) -exec stat -c '%n %t %T' {} + | sort`,
-  room: 'test ! -d sparse || du -B 512 -a sparse | sort -k 2',
+  room: String.raw`find . -type f -printf '%b %P\0' | sort -z | tr '\0' '\n'`,
   links: String.raw`find . ! -type d -links +1 -printf '%i %P\0' | sort -z | awk -v RS='\0' '{ inode = $1; sub(/^[0-9]+ /, ""); names[inode] = names[inode] " = " $0 } END { for (i in names) print names[i] }' | sort`,
 } as const;

@@ -35,7 +35,11 @@ const operation = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('truncate'), path, size: fc.nat(1_500_000) }) },
   {
     weight: 2,
-    arbitrary: fc.record({ op: fc.constant('symlink'), path, target: fc.constantFrom('a', '/nowhere/x', '\xff') }),
+    arbitrary: fc.record({
+      op: fc.constant('symlink'),
+      path,
+      target: fc.constantFrom('a', '/nowhere/x', '\xff'),
+    }),
   },
   {
     weight: 2,

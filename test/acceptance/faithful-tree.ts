@@ -86,12 +86,13 @@ export function compareTrees(one: string, other: string): string[] {
 
 /** The tree as text, once for each tool. */
 const VIEWS = {
-  find: String.raw`find . -printf '%P %y %#m %U:%G %n %s %T@ %l\0' | sort -z | tr '\0' '\n'`,
+  // The size of a folder is the file system's own affair.
+  find: String.raw`find . \( -type d -printf '%P d %#m %U:%G %n %T@\0' \) -o -printf '%P %y %#m %U:%G %n %s %T@ %l\0' | sort -z | tr '\0' '\n'`,
   getfattr:
     'getfattr -R -P -h -d -m - -e hex . 2>/dev/null | awk -v RS= -v ORS="\\n" \'{ gsub(/\\n/, " | "); print }\' | sort',
   getfacl: 'getfacl -R -P -n -p . | awk -v RS= -v ORS="\\n" \'{ gsub(/\\n/, " | "); print }\' | sort',
   getcap: 'getcap -r . | sort',
   devices: String.raw`find . \( -type b -o -type c \) -exec stat -c '%n %t %T' {} + | sort`,
-  room: String.raw`find . -type f -printf '%b %P\0' | sort -z | tr '\0' '\n'`,
+  room: String.raw`find . -type f \( -path './sparse/*' -o -size -1000k \) -printf '%b %P\0' | sort -z | tr '\0' '\n'`,
   links: String.raw`find . ! -type d -links +1 -printf '%i %P\0' | sort -z | awk -v RS='\0' '{ inode = $1; sub(/^[0-9]+ /, ""); names[inode] = names[inode] " = " $0 } END { for (i in names) print names[i] }' | sort`,
 } as const;

@@ -35,6 +35,7 @@ import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, EntryType, Extent, Metadata } from '../model.ts';
 import { type ReadAttributes, readAttributes } from '../source/attributes.ts';
 import { type OpenFile, readFile } from '../source/read.ts';
+import { isYoung, nowInNs } from '../source/young.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer, type OlderVersion } from './content.ts';
@@ -79,6 +80,8 @@ export interface ProduceResult {
   counts: { entries: number; files: number; bytes: number; listed: number };
   /** Against the parent. */
   changes: { fresh: number; changed: number; gone: number };
+  /** Names that were there when their folder was listed, and not any more when they were to be read: deletions. */
+  vanished: number;
   bytesRead: number;
   incomplete: { carried: number; torn: number; unreadable: number; partial: number };
   /** Whether the manifest has extended attributes, or says that some are missing. */
@@ -91,10 +94,6 @@ export interface ProduceResult {
 
 /** A hard link's other name is looked up here before its content is read again; bounded, for a miss costs only a read. */
 const LINKS_KEPT = 100_000;
-/** Time stamps this close to the moment of reading may hide a later change (kernel ticks are up to 10 ms apart). */
-const YOUNG_NS = 20_000_000n;
-/** The same for file systems that keep whole seconds. */
-const YOUNG_SECONDS_NS = 2_000_000_000n;
 /** A torn file never counts as unchanged. */
 const NEVER = '';
 
@@ -146,6 +145,7 @@ class Producer {
   readonly #changes = { fresh: 0, changed: 0, gone: 0 };
   readonly #incomplete = { carried: 0, torn: 0, unreadable: 0, partial: 0 };
   #hasXattrs = false;
+  #vanished = 0;
 
   constructor(
     options: ProduceOptions,
@@ -187,6 +187,9 @@ class Producer {
         this.#onEvent({ incident: change.incident });
         if (!change.incident.carried) this.#incomplete.unreadable++;
         return undefined;
+      case 'vanished':
+        this.#vanished++;
+        return undefined;
       case 'skipped':
         this.#onEvent({ skipped: change.path, why: change.why });
         return undefined;
@@ -211,6 +214,7 @@ class Producer {
       logLengths: this.#log.lengths,
       counts: { ...this.#counts, listed: this.#manifest.listed },
       changes: this.#changes,
+      vanished: this.#vanished,
       bytesRead: this.#progress[PROGRESS.bytesRead] as number,
       incomplete: this.#incomplete,
       hasXattrs: this.#hasXattrs || this.#incomplete.partial > 0,
@@ -281,6 +285,7 @@ class Producer {
     const before = old?.entry.flags.includes('g') ? undefined : old;
     const entry = await this.#read(path, stat, before?.entry);
     if (entry === 'gone') {
+      this.#vanished++;
       if (before !== undefined) await this.#gone(before);
       else if (old !== undefined) await this.#stillGone(old);
       return;
@@ -332,7 +337,7 @@ class Producer {
     stat: BigIntStats,
     before: IndexEntry | undefined,
   ): Promise<Entry | 'gone' | { error: string }> {
-    const now = BigInt(Date.now()) * 1_000_000n;
+    const now = nowInNs();
     let current = stat;
     const content: Content = { segments: '', sha256: EMPTY_SHA256, size: 0 };
     let torn = false;
@@ -578,12 +583,6 @@ function readLink(path: ByteString): ByteString | { gone: true } | { gone: false
 
 function linkKey(stat: BigIntStats): string {
   return `${stat.dev}.${signatureOf(stat)}`;
-}
-
-/** Whether a later change might have left these very time stamps. */
-function isYoung(stat: BigIntStats, nowNs: bigint): boolean {
-  const margin = stat.ctimeNs % 1_000_000_000n === 0n ? YOUNG_SECONDS_NS : YOUNG_NS;
-  return stat.ctimeNs > nowNs - margin;
 }
 
 function typeOf(stat: BigIntStats): EntryType {

@@ -201,6 +201,7 @@ class Report {
         new: changes.fresh,
         changed: changes.changed,
         gone: changes.gone,
+        vanished: made.result.vanished,
         bytesRead,
         bytesStored,
         seconds: Math.round(seconds * 1000) / 1000,
@@ -212,6 +213,7 @@ class Report {
     this.say(
       `point ${seq} (${type}, ${formatTime(time)}): ${counts.entries} entries, ${counts.bytes} bytes; ` +
         `${changes.fresh} new, ${changes.changed} changed, ${changes.gone} gone; ` +
+        (made.result.vanished > 0 ? `${made.result.vanished} vanished before they could be read; ` : '') +
         `read ${bytesRead}, stored ${bytesStored} bytes in ${seconds.toFixed(1)} s`,
     );
   }

@@ -6,6 +6,7 @@ import { toFsPath } from '../format/bytes.ts';
 import { canFindHoles, nextData } from '../linux/holes.ts';
 import type { ByteString } from '../model.ts';
 import { type ReadAttributes, readAttributes } from './attributes.ts';
+import { isYoung, nowInNs } from './young.ts';
 
 /** How often a file that is being rewritten is read before its content is taken as it came. */
 const TRIES = 3;
@@ -65,10 +66,13 @@ export async function readFile<T extends Taken>(
       const before = fstatSync(fd, { bigint: true });
       if (!before.isFile()) return { kind: 'gone' };
       const size = Number(before.size);
+      const young = isYoung(before, nowInNs());
       const content = await take(reader(fd, before), size);
       const attributes = readAttributes(fd);
       const after = fstatSync(fd, { bigint: true });
-      if (isStill(before, after, content.length) || hasOnlyGrown(fd, before, after, content)) {
+      // A change within one tick of the kernel's clock leaves the stamps as they are.
+      const still = isStill(before, after, content.length) && !young;
+      if (still || isThereStill(fd, before, after, content)) {
         return { kind: 'read', content, stat: before, torn: false, attributes };
       }
       if (attempt === TRIES) return { kind: 'read', content, stat: before, torn: true, attributes };
@@ -156,8 +160,11 @@ function isStill(before: BigIntStats, after: BigIntStats, length: number): boole
   );
 }
 
-/** Whether the bytes that were taken still stand at the file's beginning. */
-function hasOnlyGrown(fd: number, before: BigIntStats, after: BigIntStats, taken: Taken): boolean {
+/**
+ * Whether the bytes that were taken still stand at the file's beginning, all of them. Then they stood there together at the moment
+ * between the two readings: they are one state of the file.
+ */
+function isThereStill(fd: number, before: BigIntStats, after: BigIntStats, taken: Taken): boolean {
   if (after.size < before.size || BigInt(taken.length) !== before.size) return false;
   const digest = new RunningDigest();
   const buffer = Buffer.allocUnsafe(PIECE);

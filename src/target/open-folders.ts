@@ -8,7 +8,7 @@ import type { ByteString } from '../model.ts';
 import { O_PATH, openedPath } from './opened.ts';
 
 /** How many folders are kept open: paths come in order, so that most have the folder of the one before. */
-const KEPT = 64;
+const KEPT = 16;
 const FLAGS = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export class OpenFolders {

@@ -140,7 +140,7 @@ function setModificationTime(thing: Thing, time: Timespec): boolean {
       else lutimesSync(toFsPath(thing), seconds, seconds);
       if (!isWholeMicrosecond(time)) throw new Error('no nanoseconds here');
     }
-    if (time.seconds >= LEAST_SECONDS && time.seconds < MOST_SECONDS) return;
+    if (time.seconds > LEAST_SECONDS && time.seconds < MOST_SECONDS) return;
     const stat =
       typeof thing === 'number'
         ? fstatSync(thing, { bigint: true })

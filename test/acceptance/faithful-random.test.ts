@@ -70,7 +70,7 @@ const operation = fc.oneof(
     arbitrary: fc.record({
       op: fc.constant('utime'),
       path,
-      ns: fc.bigInt({ min: -2_147_483_648_000_000_000n, max: 9_000_000_000_000_000_000n }).map(String),
+      ns: fc.bigInt({ min: -2_147_483_647_000_000_000n, max: 9_000_000_000_000_000_000n }).map(String),
     }),
   },
   {

@@ -66,12 +66,15 @@ test('names that vanish before they can be read are deletions: counted, and no e
   mkdirSync(machine.at('spool'));
   machine.write('stays', 'stays');
   const script = `
-import os, sys
-names = [os.path.join(sys.argv[1], f"job-{i:05d}") for i in range(4000)]
+import os, random, sys
+names = [os.path.join(sys.argv[1], f"job-{i:05d}") for i in range(3000)]
+for name in names: os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
 print("ready", flush=True)
 while True:
-    for name in names: os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
-    for name in reversed(names): os.unlink(name)
+    i = random.randrange(len(names))
+    other = names[i][:-1] if names[i].endswith("~") else names[i] + "~"
+    os.rename(names[i], other)
+    names[i] = other
 `;
   await running('-c', script, machine.at('spool'));
   let vanished = 0;

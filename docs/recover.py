@@ -53,6 +53,8 @@ PART_LIMIT = 8 * MIB
 LINE_LIMIT = MIB
 CHUNK_LIMIT = 16 * MIB
 EXTENTS_PER_LINE = 1000
+XATTR_NAME_LIMIT, XATTR_VALUE_LIMIT, XATTRS_LIMIT = 255, 64 * 1024, 64 * MIB
+FEATURES = {"xattrs"}
 LARGEST_NUMBER = 2**53 - 1
 
 SET_FOLDER = re.compile(r"([0-9]{10,16})-([0-9a-f]{32})")
@@ -384,10 +386,11 @@ DEPENDENCY = {
     "id": lambda v: matches(ID, v),
     "volumes": lambda v: isinstance(v, list) and len(v) > 0 and all(is_range(r) for r in v),
 }
+INCOMPLETE = dict.fromkeys(("carried", "torn", "unreadable"), is_number)
 COMMIT = {
     "format": lambda v: v == "holdfast-commit",
     "version": lambda v: v == 1,
-    "features": lambda v: isinstance(v, list),
+    "features": lambda v: isinstance(v, list) and all(isinstance(f, str) for f in v),
     "strategy": lambda v: isinstance(v, str),
     "seq": lambda v: is_number(v, 1),
     "id": lambda v: matches(ID, v),
@@ -405,7 +408,7 @@ COMMIT = {
     "objects": lambda v: isinstance(v, list) and all(is_record(o, OBJECT) for o in v),
     "depends": lambda v: isinstance(v, list) and all(is_record(d, DEPENDENCY) for d in v),
     "counts": lambda v: is_record(v, dict.fromkeys(("entries", "files", "bytes", "listed"), is_number)),
-    "incomplete": lambda v: is_record(v, dict.fromkeys(("carried", "torn", "unreadable"), is_number)),
+    "incomplete": lambda v: is_record(v, INCOMPLETE) or is_record(v, {**INCOMPLETE, "partial": is_number}),
 }
 
 
@@ -430,8 +433,9 @@ def parse_commit(data, name):
         version, features = commit.get("version"), commit.get("features")
         if is_number(version) and version != 1:
             raise Stop(FAILED, f"{name} is of format version {version}; this script reads version 1")
-        if isinstance(features, list) and features:
-            unknown = show(", ".join(map(str, features)).encode("utf-8", "replace"))
+        unknown = [str(f) for f in features if f not in FEATURES] if isinstance(features, list) else []
+        if unknown:
+            unknown = show(", ".join(unknown).encode("utf-8", "replace"))
             raise Stop(FAILED, f"{name} needs {unknown}, which this script does not know")
     if not isinstance(commit, dict) or commit.keys() != COMMIT.keys():
         raise Damage(f"{name} has missing or unknown keys, although its signature is good")
@@ -446,6 +450,9 @@ def check_commit(commit, name):
     """What the keys of a commit must have to do with one another."""
     if not fits_its_type(commit):
         raise Damage(f"{name} contradicts itself, although its signature is good")
+    features = commit["features"]
+    if len(set(features)) != len(features) or ("xattrs" in features) != ("partial" in commit["incomplete"]):
+        raise Damage(f"{name} announces features wrongly, although its signature is good")
     if not is_ascending(commit["depends"], commit["seq"]):
         raise Damage(f"{name} lists what it depends on out of order, although its signature is good")
     names = [o["name"] for o in commit["objects"]]
@@ -726,7 +733,7 @@ class Entry:
 
     __slots__ = (
         *("source", "path", "type", "mode", "uid", "gid", "mtime", "link"),
-        *("size", "sha256", "extents", "target", "rdev", "mark", "made"),
+        *("size", "sha256", "extents", "target", "rdev", "xattrs", "mark", "made"),
     )
 
     def group(self):
@@ -766,6 +773,10 @@ def gather_entries(owner, opener, known, report):
                 continue
             elif not more:
                 raise Damage(f"{name}: extents that belong to no entry")
+            elif "xattrs" in line:
+                xattrs = parse_xattrs(line["xattrs"], name)
+                if pending is not None:
+                    add_xattrs(pending, xattrs, name)
             elif pending is not None:
                 pending.extents += parse_extents(line["extents"], known, name)
             more = line.get("continues") is True
@@ -803,7 +814,7 @@ def parse_line(text, name):
             return line
         if line.keys() == {"source"} and isinstance(line["source"], str) and line["source"]:
             return line
-        more = "extents" in line and line.keys() <= {"extents", "continues"}
+        more = line.keys() - {"continues"} in ({"extents"}, {"xattrs"})
         if more and line.get("continues", True) is True:
             return line
     raise Damage(f"{name} has a malformed line")
@@ -827,6 +838,11 @@ def parse_entry(line, source, known, name, report):
     entry.mode, entry.uid, entry.gid = line.get("mode"), line.get("uid"), line.get("gid")
     entry.mtime, entry.link = int(line.get("mtime", 0)), line.get("link")
     entry.mark = "torn" if line.get("torn") else "carried over" if line.get("carried") else None
+    if entry.mark is None and line.get("partial"):
+        entry.mark = "without some of its extended attributes"
+    entry.xattrs = []
+    if "xattrs" in line and entry.type != "gone":
+        add_xattrs(entry, parse_xattrs(line["xattrs"], name), name)
     if entry.type == "file":
         entry.size, entry.sha256 = line["size"], bytes.fromhex(line["sha256"])
         entry.extents = parse_extents(line["extents"], known, name) if "extents" in line else []
@@ -851,7 +867,7 @@ def is_well_formed(line):
     fine = fine and all(is_number(line.get(k)) and line[k] <= 0xFFFFFFFF for k in ("uid", "gid"))
     fine = fine and matches(MTIME, line.get("mtime"))
     fine = fine and all(isinstance(line.get(k, ""), str) for k in ("user", "group", "link"))
-    fine = fine and all(line.get(k, True) is True for k in ("carried", "torn", "continues"))
+    fine = fine and all(line.get(k, True) is True for k in ("carried", "torn", "partial", "continues"))
     if kind == "file":
         return fine and is_number(line.get("size")) and matches(SHA256, line.get("sha256"))
     if kind in ("char", "block"):
@@ -895,6 +911,35 @@ def check_target(line, name, path):
     if target == b"" or b"\0" in target:
         raise Damage(f"{name} has a link without a usable target: {show(path)}")
     return target
+
+
+def parse_xattrs(xattrs, name):
+    """Extended attributes as [(name, value)], in bytes and in order (section 5.5)."""
+    if not isinstance(xattrs, list) or not xattrs:
+        raise Damage(f"{name} has malformed attributes")
+    return [parse_xattr(x, name) for x in xattrs]
+
+
+def parse_xattr(xattr, name):
+    try:
+        if not isinstance(xattr, dict) or xattr.keys() not in ({"name", "value64"}, {"name64", "value64"}):
+            raise BadPath("it has other keys")
+        key, value = parse_bytes(xattr, "name"), parse_bytes({"value64": xattr["value64"]}, "value")
+    except BadPath:
+        raise Damage(f"{name} has a malformed attribute") from None
+    if not 1 <= len(key) <= XATTR_NAME_LIMIT or b"\0" in key or len(value) > XATTR_VALUE_LIMIT:
+        raise Damage(f"{name} has a malformed attribute")
+    return key, value
+
+
+def add_xattrs(entry, xattrs, name):
+    """Gives an entry more attributes: in ascending order, none twice, and not without end."""
+    for key, value in xattrs:
+        if entry.xattrs and key <= entry.xattrs[-1][0]:
+            raise Damage(f"{name} has attributes out of order: {show(entry.path)}")
+        entry.xattrs.append((key, value))
+    if sum(len(value) for _key, value in entry.xattrs) > XATTRS_LIMIT:
+        raise Damage(f"{name} has too many attributes: {show(entry.path)}")
 
 
 def parse_extents(extents, known, name):
@@ -1114,7 +1159,7 @@ class Target:
             kind = stat.S_IFCHR if entry.type == "char" else stat.S_IFBLK
             os.mknod(place, kind | 0o600, os.makedev(*entry.rdev))
         else:
-            raise ValueError("a socket cannot be restored; its program makes a new one")
+            os.mknod(place, stat.S_IFSOCK | 0o600)
 
     def make_link(self, entry, first):
         """A hard link; a copy where the file system of the target has no links."""
@@ -1129,13 +1174,27 @@ class Target:
             self.report.problem(f"{show(entry.path)}: copied, for it cannot be linked to {show(first.path)}")
 
     def set_metadata(self, entry):
-        """Owner first (it clears set-uid), then mode, then time."""
+        """Owner first (it clears set-uid), then mode, then ACLs and capabilities, then time."""
         place = self.place(entry.path)
         if self.set_owner:
             self.attempt(entry, lambda: os.chown(place, entry.uid, entry.gid, follow_symlinks=False))
+        late = (b"system.", b"security.")
+        for name, value in entry.xattrs:
+            # While the file is still writable; ACLs and capabilities belong to the mode.
+            if not name.startswith(late):
+                self.attempt(entry, self.set_xattr, place, name, value)
         if entry.type != "symlink":
             self.attempt(entry, os.chmod, place, self.mode_for(entry, place))
+        for name, value in entry.xattrs:
+            if name.startswith(late):
+                self.attempt(entry, self.set_xattr, place, name, value)
         self.attempt(entry, lambda: os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False))
+
+    def set_xattr(self, place, name, value):
+        try:
+            os.setxattr(place, name, value, follow_symlinks=False)
+        except OSError as error:
+            raise OSError(error.errno, f"{show(name)} cannot be set: {error.strerror}") from None
 
     def mode_for(self, entry, place):
         """The recorded mode; but a file that is not its owner's must not run as whoever restores."""

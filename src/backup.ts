@@ -8,7 +8,7 @@ import { losesVersions } from './backup/lost-versions.ts';
 import type { BackupOptions } from './backup/options.ts';
 import { fetchesTooMuch, type Plan, volumesToGiveUp } from './backup/plan.ts';
 import { type Prepared, prepare } from './backup/prepare.ts';
-import type { ProduceEvent, ProduceOptions } from './backup/produce.ts';
+import type { ProduceEvent, ProduceOptions, ProduceResult } from './backup/produce.ts';
 import { ownFolders } from './backup/roots.ts';
 import { listCommits, type StoreState } from './backup/standing.ts';
 import { forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
@@ -16,6 +16,7 @@ import { CUTTER_VERSION } from './chunk/cut.ts';
 import { HoldfastError } from './errors.ts';
 import { baseOf, type Commit, type CommitReference } from './format/commit.ts';
 import { type SetName, setFolder } from './format/names.ts';
+import { XATTRS_FEATURE } from './format/xattrs.ts';
 import { INDEX_VERSION, type IndexHeader, type IndexSet, newestSet } from './index/header.ts';
 
 export type { BackupOptions } from './backup/options.ts';
@@ -137,7 +138,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   const commit: Commit = {
     format: 'holdfast-commit',
     version: 1,
-    features: [],
+    features: made.result.hasXattrs ? [XATTRS_FEATURE] : [],
     strategy: strategy.name,
     ...set,
     type: decision.type,
@@ -154,7 +155,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     objects: made.objects,
     depends: dependsOf(made.result.usage, earlier),
     counts: made.result.counts,
-    incomplete: made.result.incomplete,
+    incomplete: toIncomplete(made.result),
   };
   const ready = prepareCommit(commit);
   const sets = chainAfter(earlier, made.result.usage, {
@@ -197,6 +198,11 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
       `${fewer} of ${live} entries have gone since the last point: if that was not meant, restore them from point ${newestSet(before).seq}`,
     );
   }
+  if (made.result.attributesUnread) {
+    options.onWarning(
+      'extended attributes and ACLs are not in the point: this machine lacks the native part that reads them (the package koffi)',
+    );
+  }
   return {
     ...set,
     type: decision.type,
@@ -205,8 +211,17 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     made,
     bytesStored: made.objects.reduce((sum, { size }) => sum + size, 0),
     needsAttention:
-      prepared.needsAttention || vanished || incomplete.carried + incomplete.torn + incomplete.unreadable > 0,
+      prepared.needsAttention ||
+      vanished ||
+      made.result.attributesUnread ||
+      incomplete.carried + incomplete.torn + incomplete.unreadable + incomplete.partial > 0,
   };
+}
+
+/** Counts what the commit counts: missing attributes only where it announces attributes. */
+function toIncomplete({ incomplete, hasXattrs }: ProduceResult): Commit['incomplete'] {
+  const { carried, torn, unreadable, partial } = incomplete;
+  return hasXattrs ? { carried, torn, unreadable, partial } : { carried, torn, unreadable };
 }
 
 /** A forecast that fails is no loss: the backup itself meets what stood in its way. */

@@ -21,6 +21,13 @@ export interface Extent {
   length: number;
 }
 
+/** An extended attribute: an ACL and a program's capabilities are such, too. */
+export interface ExtendedAttribute {
+  /** With its namespace, such as `user.comment`. */
+  name: ByteString;
+  value: Uint8Array;
+}
+
 /** Metadata of an entry, as recorded. */
 export interface Metadata {
   type: EntryType;
@@ -43,6 +50,8 @@ export interface Metadata {
   carried?: true;
   /** The file was written to while it was read, every time that it was tried; its content is a mixture. */
   torn?: true;
+  /** Some of its extended attributes could not be read. */
+  partial?: true;
 }
 
 /** One line (or several) of a manifest: an entry that exists at the point. */
@@ -58,6 +67,8 @@ export interface Entry extends Metadata {
   sha256?: string;
   /** Files: where the content lies, in order; empty for an empty file. */
   extents: Extent[];
+  /** In ascending order of their names; absent where there are none. */
+  xattrs?: ExtendedAttribute[];
 }
 
 /** A recorded deletion. */

@@ -2,11 +2,9 @@
  * Restores a point, or a part of it, into a folder: plan → look at the target → folders → volumes → links → what belongs to folders.
  * Each step is a module below restore/ and target/; here is their order, and what is reported of them.
  */
-import { chmodSync } from 'node:fs';
 import type { Point } from './chain/points.ts';
 import { parseSecretKey, type SecretKey } from './crypto/open.ts';
 import { HoldfastError } from './errors.ts';
-import { toFsPath } from './format/bytes.ts';
 import type { StrategyNames } from './format/names.ts';
 import { readPoint } from './manifest/merge.ts';
 import { refuseUnmatched, type Selection } from './manifest/select.ts';
@@ -14,13 +12,14 @@ import { bringContent } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
-import { type Plan, planRestore } from './restore/plan.ts';
+import { type OwnerNumbers, type Plan, planRestore } from './restore/plan.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
 import { ROOT } from './restore/tree.ts';
 import type { Store } from './store/store.ts';
 import type { RestoreIdentity } from './target/marker.ts';
-import { chooseTarget, openTarget } from './target/target.ts';
+import { OpenFolders } from './target/open-folders.ts';
+import { chooseTarget, closeTarget, openTarget, setFinalMode } from './target/target.ts';
 
 /** What to restore, and how. */
 export interface RestoreRequest {
@@ -42,6 +41,8 @@ export interface RestoreRequest {
   overwrite: boolean;
   /** Whether owners are set. */
   owner: boolean;
+  /** Numbers of owners' names on this machine: names win then. Undefined: numbers are taken as the point has them. */
+  owners: OwnerNumbers | undefined;
   /** Mode of the target, and of folders that only lie on the way to what is restored, where they are made. */
   impliedMode: number;
   /** Ends the restore early; the same request then goes on where it stopped. */
@@ -81,7 +82,8 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
   refuseWithoutRoom(plan, choice, forecast);
 
   const target = await openTarget(choice, identity, request.impliedMode);
-  const { root, marker } = target;
+  const { root, rootFd, marker } = target;
+  const open = new OpenFolders(root, rootFd);
   const replace = choice.overwrite || choice.resumed !== undefined;
   const common = { plan, root, owner: request.owner, replace, stop };
   try {
@@ -89,6 +91,7 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
     observer.phase('making folders');
     const prepared = await prepareTarget({
       ...common,
+      folders: open,
       openMode: choice.overwrite ? request.impliedMode : undefined,
       prepared: choice.resumed?.prepared ?? false,
     });
@@ -98,6 +101,7 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
     observer.phase('restoring');
     const brought = await bringContent({
       ...common,
+      rootFd,
       store: request.store,
       secret: request.secret,
       troubles: prepared.troubles,
@@ -107,13 +111,14 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
         marker.claim(seq, volume);
       },
       remake: (entry) =>
-        makeSized(targetPath(root, plan.tree.path(entry)), plan.tree.entries.size(entry), true),
+        makeSized(open.place(targetPath(root, plan.tree.path(entry))), plan.tree.entries.size(entry), true),
       onProgress: (files, bytes) => observer.advance({ files, bytes }),
     });
 
     observer.phase('finishing');
     const finish: FinishOptions = {
       ...common,
+      open,
       resumed: choice.resumed !== undefined,
       folders: prepared.folders,
       impliedMode: request.impliedMode,
@@ -127,10 +132,11 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
     // Before the target itself is finished: removing a file from it changes its time.
     marker.remove();
     if (plan.tree.folders.isListed(ROOT)) finishFolder(finish, ROOT);
-    else if (target.mode !== null) chmodSync(toFsPath(root), target.mode);
+    else setFinalMode(target);
     return sumUp(plan, finish, brought.lost);
   } finally {
-    marker.close();
+    open.close();
+    closeTarget(target);
   }
 }
 
@@ -141,9 +147,10 @@ async function makePlan({
   pointName,
   secret,
   selection,
+  owners,
 }: RestoreRequest): Promise<Plan> {
   const reader = { store, names, key: await parseSecretKey(secret) };
-  const plan = await planRestore(point, readPoint(reader, point, selection));
+  const plan = await planRestore(point, readPoint(reader, point, selection), owners);
   refuseUnmatched(selection, pointName);
   return plan;
 }

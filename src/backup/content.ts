@@ -19,6 +19,12 @@ export interface ChunkSink {
 export interface ByteSource {
   /** Fills `into` from its start as far as it can; returns how many bytes were read, fewer than asked only at the end. */
   read(into: Uint8Array): number;
+  /** Where its holes are, in a file that has some: see source/read.ts. */
+  sparse?: {
+    nextData(): { from: number; to: number } | undefined;
+    skip(length: number): void;
+    guess: boolean;
+  };
 }
 
 /** Finds the segments of an earlier version of a file; asked only when some of the new one is not known as it is. */
@@ -36,6 +42,8 @@ const BUFFER = 4 * 1024 * 1024;
 /** A patch chunk is closed at this size, in bytes. */
 const PATCH_SIZE = 1024 * 1024;
 const ZEROS = Buffer.alloc(SEGMENT_MAX);
+/** A hole is cut into segments of this length, in bytes: all the same but the last. */
+const HOLE_MAX = 1024 * 1024 * 1024;
 
 /** Stores contents of files, one after the other. */
 export class ContentStorer {
@@ -59,9 +67,19 @@ export class ContentStorer {
    * Everything that it records is true of the bytes that were read, also when the caller rejects the attempt.
    */
   async store(source: ByteSource, size: number, older: OlderVersion | undefined): Promise<StoredContent> {
-    if (size < LARGE_FILE) return this.#storeSmall(source, size);
+    if (source.sparse === undefined && size < LARGE_FILE) return this.#storeSmall(source, size);
+    const file: LargeFile = {
+      source,
+      size,
+      older,
+      window: undefined,
+      digest: new RunningDigest(),
+      segments: [],
+      length: 0,
+    };
     try {
-      return await this.#storeLarge(source, size, older);
+      await this.#storeLarge(file);
+      return { segments: file.segments, sha256: file.digest.hex(), length: file.length };
     } finally {
       // Also when a read has failed: segments that are recorded already name the place that the patch chunk was promised.
       await this.#patch.flush();
@@ -79,14 +97,39 @@ export class ContentStorer {
     return { segments: [await this.#storeChunk(digest, content, undefined)], sha256: digest, length };
   }
 
-  async #storeLarge(
-    source: ByteSource,
-    size: number,
-    older: OlderVersion | undefined,
-  ): Promise<StoredContent> {
-    const whole = new RunningDigest();
-    const segments: number[] = [];
-    let window: BlockWindow | undefined;
+  async #storeLarge(file: LargeFile): Promise<void> {
+    const { sparse } = file.source;
+    if (sparse === undefined) {
+      await this.#storeData(file, file.size);
+      return;
+    }
+    while (file.length < file.size) {
+      const data = sparse.nextData();
+      const hole = (data?.from ?? file.size) - file.length;
+      if (hole > 0) this.#storeHole(file, hole);
+      sparse.skip(hole);
+      if (data === undefined) return;
+      // Cut short meanwhile: what was read is rejected.
+      if (!(await this.#storeData(file, data.to - data.from))) return;
+    }
+  }
+
+  #storeHole(file: LargeFile, length: number): void {
+    for (let left = length; left > 0; left -= HOLE_MAX) {
+      const part = Math.min(left, HOLE_MAX);
+      // Not the digest of so many zeros: those that take room are no hole.
+      const digest = sha256(Buffer.from(`hole ${part}`));
+      const known = this.#log.find(digest);
+      file.segments.push(known >= 0 ? known : this.#log.addHole(digest, part));
+      for (let rest = part; rest > 0; rest -= ZEROS.length) {
+        file.digest.update(rest < ZEROS.length ? ZEROS.subarray(0, rest) : ZEROS);
+      }
+    }
+    file.length += length;
+  }
+
+  /** Stores the next `size` bytes, cut where their content says; false when there were fewer. */
+  async #storeData(file: LargeFile, size: number): Promise<boolean> {
     let from = 0;
     let to = 0;
     let length = 0;
@@ -97,7 +140,7 @@ export class ContentStorer {
         to -= from;
         from = 0;
         const room = Math.min(BUFFER - to, size - length);
-        const n = source.read(this.#buffer.subarray(to, to + room));
+        const n = file.source.read(this.#buffer.subarray(to, to + room));
         to += n;
         length += n;
         atEnd = n < room || length === size;
@@ -106,18 +149,19 @@ export class ContentStorer {
       cutSegment(this.#buffer, from, to, this.#cuts);
       const segment = this.#buffer.subarray(from, from + this.#cuts.length);
       from += this.#cuts.length;
-      whole.update(segment);
+      file.digest.update(segment);
       const digest = sha256(segment);
       let number = this.#log.find(digest);
       if (number >= 0) {
-        window?.continueAfter(number);
+        file.window?.continueAfter(number);
       } else {
-        if (window === undefined && older !== undefined) window = this.#openWindow(older);
-        number = await this.#storeSegment(digest, segment, window);
+        if (file.window === undefined && file.older !== undefined) file.window = this.#openWindow(file.older);
+        number = await this.#storeSegment(digest, segment, file);
       }
-      segments.push(number);
+      file.segments.push(number);
     }
-    return { segments, sha256: whole.hex(), length };
+    file.length += length;
+    return length === size;
   }
 
   #openWindow(older: OlderVersion): BlockWindow | undefined {
@@ -125,9 +169,9 @@ export class ContentStorer {
     return numbers === undefined ? undefined : new BlockWindow(this.#log, Uint32Array.from(numbers));
   }
 
-  async #storeSegment(digest: string, segment: Buffer, window: BlockWindow | undefined): Promise<number> {
+  async #storeSegment(digest: string, segment: Buffer, { source, window }: LargeFile): Promise<number> {
     const blocks = this.#blockList(segment);
-    if (segment.equals(ZEROS.subarray(0, segment.length)))
+    if (source.sparse?.guess && segment.equals(ZEROS.subarray(0, segment.length)))
       return this.#log.addHole(digest, segment.length, blocks);
     if (window !== undefined) {
       const extents = await this.#compose(segment, blocks, window);
@@ -227,6 +271,20 @@ export class ContentStorer {
     if (left > 0) throw new Error(`segment ${piece.segment} is shorter than its blocks`);
     return out;
   }
+}
+
+/** A large or sparse file on its way into segments. */
+interface LargeFile {
+  source: ByteSource;
+  size: number;
+  older: OlderVersion | undefined;
+  /** The blocks of its earlier version, from the first segment on that is not known as it is. */
+  window: BlockWindow | undefined;
+  /** Of everything so far. */
+  digest: RunningDigest;
+  segments: number[];
+  /** Bytes so far, holes included. */
+  length: number;
 }
 
 /** A stretch of an old segment, or (segment −1) of the new one itself. */

@@ -3,13 +3,14 @@
  * in the same pass. Runs in a worker; knows neither keys nor store, only the sink that its objects go to.
  */
 import type { BigIntStats } from 'node:fs';
-import { readlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { LARGE_FILE } from '../chunk/cut.ts';
 import { EMPTY_SHA256 } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
 import { fromBytes, fromText, toFsPath, toText } from '../format/bytes.ts';
 import { encodeEntry, encodeGone, encodeHead } from '../format/manifest.ts';
 import { volumeName } from '../format/names.ts';
+import { encodeXattrs } from '../format/xattrs.ts';
 import {
   type Change,
   type ComparedSource,
@@ -25,11 +26,16 @@ import {
   encodeIndexLine,
   encodeSegments,
   type IndexEntry,
+  joinXattrs,
+  splitXattrs,
 } from '../index/entries-file.ts';
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
+import { type Owners, readOwners } from '../linux/owners.ts';
+import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, EntryType, Extent, Metadata } from '../model.ts';
-import { type Owners, readOwners } from '../source/owners.ts';
-import { readFile } from '../source/read.ts';
+import { type ReadAttributes, readAttributes } from '../source/attributes.ts';
+import { type OpenFile, readFile } from '../source/read.ts';
+import { isYoung, nowInNs } from '../source/young.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer, type OlderVersion } from './content.ts';
@@ -74,18 +80,20 @@ export interface ProduceResult {
   counts: { entries: number; files: number; bytes: number; listed: number };
   /** Against the parent. */
   changes: { fresh: number; changed: number; gone: number };
+  /** Names that were there when their folder was listed, and not any more when they were to be read: deletions. */
+  vanished: number;
   bytesRead: number;
-  incomplete: { carried: number; torn: number; unreadable: number };
+  incomplete: { carried: number; torn: number; unreadable: number; partial: number };
+  /** Whether the manifest has extended attributes, or says that some are missing. */
+  hasXattrs: boolean;
+  /** Whether this machine cannot read extended attributes at all. */
+  attributesUnread: boolean;
   /** For each set of the chain, bytes used of each of its volumes: `[volume, bytes]`, ascending. */
   usage: { seq: number; volumes: [number, number][] }[];
 }
 
 /** A hard link's other name is looked up here before its content is read again; bounded, for a miss costs only a read. */
 const LINKS_KEPT = 100_000;
-/** Time stamps this close to the moment of reading may hide a later change (kernel ticks are up to 10 ms apart). */
-const YOUNG_NS = 20_000_000n;
-/** The same for file systems that keep whole seconds. */
-const YOUNG_SECONDS_NS = 2_000_000_000n;
 /** A torn file never counts as unchanged. */
 const NEVER = '';
 
@@ -135,7 +143,9 @@ class Producer {
   readonly #base: number;
   readonly #counts = { entries: 0, files: 0, bytes: 0 };
   readonly #changes = { fresh: 0, changed: 0, gone: 0 };
-  readonly #incomplete = { carried: 0, torn: 0, unreadable: 0 };
+  readonly #incomplete = { carried: 0, torn: 0, unreadable: 0, partial: 0 };
+  #hasXattrs = false;
+  #vanished = 0;
 
   constructor(
     options: ProduceOptions,
@@ -177,6 +187,9 @@ class Producer {
         this.#onEvent({ incident: change.incident });
         if (!change.incident.carried) this.#incomplete.unreadable++;
         return undefined;
+      case 'vanished':
+        this.#vanished++;
+        return undefined;
       case 'skipped':
         this.#onEvent({ skipped: change.path, why: change.why });
         return undefined;
@@ -201,8 +214,11 @@ class Producer {
       logLengths: this.#log.lengths,
       counts: { ...this.#counts, listed: this.#manifest.listed },
       changes: this.#changes,
+      vanished: this.#vanished,
       bytesRead: this.#progress[PROGRESS.bytesRead] as number,
       incomplete: this.#incomplete,
+      hasXattrs: this.#hasXattrs || this.#incomplete.partial > 0,
+      attributesUnread: !hasAttributes(),
       usage,
     };
   }
@@ -252,6 +268,7 @@ class Producer {
         head: `${entry.head},"carried":true`,
       };
     }
+    if (isMarked(entry.head, 'partial')) this.#incomplete.partial++;
     const size = /,"size":(\d+)/.exec(entry.head)?.[1];
     this.#count(size !== undefined, Number(size ?? 0));
     this.#live.addRanges(entry.segments);
@@ -268,6 +285,7 @@ class Producer {
     const before = old?.entry.flags.includes('g') ? undefined : old;
     const entry = await this.#read(path, stat, before?.entry);
     if (entry === 'gone') {
+      this.#vanished++;
       if (before !== undefined) await this.#gone(before);
       else if (old !== undefined) await this.#stillGone(old);
       return;
@@ -282,12 +300,19 @@ class Producer {
       }
       return;
     }
-    if (entry.head.endsWith(',"torn":true') || entry.head.includes(',"torn":true,')) {
+    if (isMarked(entry.head, 'torn')) {
       this.#incomplete.torn++;
       this.#onEvent({ incident: { kind: 'torn', path, carried: false } });
     }
+    if (entry.attributesError !== undefined) {
+      this.#incomplete.partial++;
+      this.#onEvent({ incident: { kind: 'partial', path, error: entry.attributesError, carried: false } });
+    }
     const asBefore =
-      before !== undefined && before.entry.head === entry.head && before.entry.segments === entry.segments;
+      before !== undefined &&
+      before.entry.head === entry.head &&
+      before.entry.segments === entry.segments &&
+      (before.entry.xattrs ?? '') === entry.xattrs;
     const changed = asBefore ? before.entry.changed : this.#ordinal;
     if (before === undefined) this.#changes.fresh++;
     else if (!asBefore) this.#changes.changed++;
@@ -296,25 +321,27 @@ class Producer {
     const line: IndexEntry = {
       path,
       signature: entry.signature,
-      flags: entry.young ? 'r' : '',
+      flags: entry.young ? 'r' : entry.attributesError !== undefined ? 'p' : '',
       changed,
       segments: entry.segments,
       head: entry.head,
+      ...(entry.xattrs === '' ? {} : { xattrs: entry.xattrs }),
     };
     this.#entries.line(source, encodeIndexLine(line));
     if (changed > this.#base) await this.#list(source, line);
   }
 
-  /** Reads what lstat does not say: a file's content, a link's target. */
+  /** Reads what lstat does not say: a file's content, a link's target, extended attributes. */
   async #read(
     path: ByteString,
     stat: BigIntStats,
     before: IndexEntry | undefined,
   ): Promise<Entry | 'gone' | { error: string }> {
-    const now = BigInt(Date.now()) * 1_000_000n;
+    const now = nowInNs();
     let current = stat;
     const content: Content = { segments: '', sha256: EMPTY_SHA256, size: 0 };
     let torn = false;
+    let attributes: ReadAttributes | undefined;
     let target: ByteString | undefined;
     if (stat.isFile()) {
       const known = this.#knownContent(stat, before);
@@ -329,6 +356,7 @@ class Producer {
         if (result.kind === 'unreadable') return { error: result.error };
         current = result.stat;
         torn = result.torn;
+        attributes = result.attributes;
         content.segments = encodeSegments(result.content.segments);
         content.sha256 = result.content.sha256;
         content.size = result.content.length;
@@ -340,24 +368,41 @@ class Producer {
       if (typeof link !== 'string') return link.gone ? 'gone' : { error: link.error };
       target = link;
     }
-    return {
-      head: fromText(encodeHead({ ...this.#metadata(current, target, torn), ...content })),
+    let changing = false;
+    if (attributes === undefined) {
+      attributes = readAttributes(path);
+      const { error } = attributes;
+      if (error === 'ENOENT' || error === 'ENOTDIR') return 'gone';
+      // Read by its name: something else may have taken it since lstat.
+      changing = attributes.xattrs.length > 0 && !isStill(path, stat);
+    }
+    const metadata = this.#metadata(current, target, torn);
+    if (attributes.error !== undefined) metadata.partial = true;
+    const entry: Entry = {
+      head: fromText(encodeHead({ ...metadata, ...content })),
       segments: content.segments,
+      xattrs: fromText(joinXattrs(encodeXattrs(attributes.xattrs))),
       signature: torn ? NEVER : signatureOf(current),
-      young: torn || isYoung(current, now),
+      young: torn || changing || isYoung(current, now),
       isFile: current.isFile(),
       size: content.size,
     };
+    if (attributes.error !== undefined) entry.attributesError = attributes.error;
+    return entry;
   }
 
-  /** Content that need not be read: none, that of another name of the same inode, or, after a carry, that of the same stat. */
+  /**
+   * Content that need not be read: none, that of another name of the same inode, or, where something else is to be read again, that
+   * of the same stat.
+   */
   #knownContent(stat: BigIntStats, before: IndexEntry | undefined): Content | undefined {
     if (stat.size === 0n) return { segments: '', sha256: EMPTY_SHA256, size: 0 };
     if (stat.nlink > 1n) {
       const link = this.#links.get(linkKey(stat));
       if (link !== undefined) return link;
     }
-    if (before?.flags !== 'c' || before.signature !== signatureOf(stat)) return undefined;
+    if ((before?.flags !== 'c' && before?.flags !== 'p') || before.signature !== signatureOf(stat))
+      return undefined;
     if (this.#givenUp?.hasAnyOf(before.segments)) return undefined;
     const sha256 = /"sha256":"([0-9a-f]{64})"/.exec(before.head)?.[1];
     return sha256 === undefined ? undefined : { segments: before.segments, sha256, size: Number(stat.size) };
@@ -369,8 +414,9 @@ class Producer {
     this.#links.set(linkKey(stat), { ...content });
   }
 
-  #counting(file: { read(into: Uint8Array): number }): { read(into: Uint8Array): number } {
+  #counting(file: OpenFile): OpenFile {
     return {
+      ...file,
       read: (into) => {
         const n = file.read(into);
         this.#progress[PROGRESS.bytesRead]! += n;
@@ -441,13 +487,14 @@ class Producer {
   }
 
   #list(source: string, entry: IndexEntry): Promise<void> {
-    const head = toText(entry.head);
-    if (head === undefined) throw new Error('a head of the index is not UTF-8');
+    const head = textOf(entry.head);
+    const xattrs = splitXattrs(textOf(entry.xattrs ?? ''));
+    if (xattrs.length > 0 || isMarked(entry.head, 'partial')) this.#hasXattrs = true;
     const since = this.#since(entry.changed);
     return this.#manifest.entry(
       source,
       entry.path,
-      encodeEntry(entry.path, since, head, this.#extents(entry.segments)),
+      encodeEntry(entry.path, since, head, xattrs, this.#extents(entry.segments)),
     );
   }
 
@@ -476,10 +523,30 @@ class Producer {
 interface Entry {
   head: ByteString;
   segments: string;
+  xattrs: ByteString;
   signature: string;
   young: boolean;
   isFile: boolean;
   size: number;
+  /** The system's code, where some attributes could not be read. */
+  attributesError?: string;
+}
+
+/** Whether a head has a mark, such as `torn`. */
+function isMarked(head: string, mark: 'torn' | 'partial'): boolean {
+  return head.endsWith(`,"${mark}":true`) || head.includes(`,"${mark}":true,`);
+}
+
+function textOf(bytes: ByteString): string {
+  const text = toText(bytes);
+  if (text === undefined) throw new Error('a line of the index is not UTF-8');
+  return text;
+}
+
+/** Whether what is at a path is still what lstat said. */
+function isStill(path: ByteString, stat: BigIntStats): boolean {
+  const now = lstatSync(toFsPath(path), { bigint: true, throwIfNoEntry: false });
+  return now !== undefined && signatureOf(now) === signatureOf(stat);
 }
 
 function continues(last: Extent, next: Extent): boolean {
@@ -516,12 +583,6 @@ function readLink(path: ByteString): ByteString | { gone: true } | { gone: false
 
 function linkKey(stat: BigIntStats): string {
   return `${stat.dev}.${signatureOf(stat)}`;
-}
-
-/** Whether a later change might have left these very time stamps. */
-function isYoung(stat: BigIntStats, nowNs: bigint): boolean {
-  const margin = stat.ctimeNs % 1_000_000_000n === 0n ? YOUNG_SECONDS_NS : YOUNG_NS;
-  return stat.ctimeNs > nowNs - margin;
 }
 
 function typeOf(stat: BigIntStats): EntryType {

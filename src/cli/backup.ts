@@ -213,6 +213,7 @@ class Report {
         new: changes.fresh,
         changed: changes.changed,
         gone: changes.gone,
+        vanished: made.result.vanished,
         bytesRead,
         bytesStored,
         seconds: Math.round(seconds * 1000) / 1000,
@@ -224,6 +225,7 @@ class Report {
     this.say(
       `point ${seq} (${type}, ${formatTime(time)}): ${counts.entries} entries, ${counts.bytes} bytes; ` +
         `${changes.fresh} new, ${changes.changed} changed, ${changes.gone} gone; ` +
+        (made.result.vanished > 0 ? `${made.result.vanished} vanished before they could be read; ` : '') +
         `read ${bytesRead}, stored ${bytesStored} bytes in ${seconds.toFixed(1)} s`,
     );
   }
@@ -245,12 +247,19 @@ const KINDS: Record<Incident['kind'], string> = {
   missing: 'is missing',
   empty: 'is empty; if that is right, say allowEmpty: true in the strategy',
   unreadable: 'cannot be read',
+  partial: 'has extended attributes that cannot be read',
   torn: 'was written to while it was read, three times: what is stored is a mixture',
 };
 
 function describe({ path, kind, error, carried }: Incident): string {
   const code = error === undefined ? '' : ` (${error})`;
   const instead =
-    kind === 'torn' ? '' : carried ? '; its last version stays in the point' : '; it is not in the point';
+    kind === 'torn'
+      ? ''
+      : kind === 'partial'
+        ? '; the rest of it is in the point'
+        : carried
+          ? '; its last version stays in the point'
+          : '; it is not in the point';
   return `${show(path)} ${KINDS[kind]}${code}${instead}`;
 }

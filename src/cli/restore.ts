@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { Command } from 'commander';
 import { HoldfastError } from '../errors.ts';
+import { readOwnerNumbers } from '../linux/owners.ts';
 import { Selection } from '../manifest/select.ts';
 import { restore } from '../restore.ts';
 import type { CliContext } from './context.ts';
@@ -28,6 +29,7 @@ interface Options extends ReadingOptions, KeyOptions {
   at?: string;
   overwrite?: true;
   owner: boolean;
+  numericOwner?: true;
   json?: true;
 }
 
@@ -39,13 +41,15 @@ export function restoreCommand(context: CliContext): Command {
     .option('--at <when>', 'which point: latest, a seq, an id, a time, or an age such as 3d', 'latest')
     .option('--overwrite', 'use a folder that is not empty, and replace what is in the way in it')
     .option('--no-owner', 'leave owners as they come, for those who are not root')
+    .option('--numeric-owner', "set owners by number, whatever their names' numbers are here")
     .option('--json', 'print JSON lines, ending with a summary');
   return addKeyOptions(addReadingOptions(command))
     .addHelpText(
       'after',
       `
 /srv/www/index.html comes back as DIR/srv/www/index.html. A restore that was interrupted goes on when the same command is given
-again. Modification times come back to the microsecond. Named pipes, sockets and devices are named, and not made.
+again. Owners come back by name where this machine knows the name, and else by number. What cannot be set or made here, such
+as owners and devices by anybody but root, is named.
 
 Ends with 0 when all is back, 1 when it failed (also: the folder is not empty, too little space), 2 when the call is wrong,
 3 when something could not be made as it was, 4 when the store is damaged (the rest is back), 10 when there is no such point or
@@ -89,6 +93,7 @@ async function run(paths: string[], options: Options, context: CliContext): Prom
           selection,
           overwrite: options.overwrite === true,
           owner: options.owner,
+          owners: options.numericOwner ? undefined : readOwnerNumbers(),
           impliedMode: 0o777 & ~process.umask(),
           signal,
         },

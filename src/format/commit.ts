@@ -2,11 +2,14 @@
 import { z } from 'zod';
 import { HoldfastError } from '../errors.ts';
 import { MANIFEST_NAME, manifestName, type SetName, VOLUME_NAME, volumeName } from './names.ts';
+import { XATTRS_FEATURE } from './xattrs.ts';
 
 export const COMMIT_VERSION = 1;
 /** Readers take no larger commit than this, in bytes: some 100,000 volumes. */
 export const COMMIT_LIMIT = 64 * 1024 * 1024;
 export const SIGNATURE_LIMIT = 64 * 1024;
+/** What this version understands. */
+const FEATURES: ReadonlySet<string> = new Set([XATTRS_FEATURE]);
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const seq = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
@@ -48,7 +51,13 @@ const schema = z.strictObject({
   objects: z.array(object).min(1),
   depends: z.array(z.strictObject({ seq, id, volumes: ranges })),
   counts: z.strictObject({ entries: count, files: count, bytes: count, listed: count }),
-  incomplete: z.strictObject({ carried: count, torn: count, unreadable: count }),
+  incomplete: z.strictObject({
+    carried: count,
+    torn: count,
+    unreadable: count,
+    /** Entries some of whose attributes are missing: there with the feature `xattrs` only. */
+    partial: count.optional(),
+  }),
 });
 
 /** What a commit says. */
@@ -103,11 +112,11 @@ function refuseUnknown(json: unknown, name: string): void {
       { object: name },
     );
   }
-  const known = featureNames.safeParse(features);
-  if (known.success && known.data.length > 0) {
+  const unknown = featureNames.safeParse(features).data?.filter((feature) => !FEATURES.has(feature)) ?? [];
+  if (unknown.length > 0) {
     throw new HoldfastError(
       'format-version',
-      `${name} needs features that this version of Holdfast does not know (${known.data.join(', ')}): use a newer Holdfast`,
+      `${name} needs features that this version of Holdfast does not know (${unknown.join(', ')}): use a newer Holdfast`,
       { object: name },
     );
   }
@@ -124,6 +133,9 @@ function inconsistency(commit: Commit, expected: SetName & { strategy: string })
   if (commit.strategy !== expected.strategy) return `belongs to the strategy ${commit.strategy}`;
   if (commit.seq !== expected.seq || commit.id !== expected.id)
     return 'names another set than its own name does';
+  if (new Set(commit.features).size !== commit.features.length) return 'names a feature twice';
+  if (commit.features.includes(XATTRS_FEATURE) !== (commit.incomplete.partial !== undefined))
+    return 'counts entries with missing attributes where it must not, or does not where it must';
   if (commit.type === 'full') {
     if (commit.ordinal !== 0 || commit.base !== null || commit.parent !== null || commit.depends.length > 0) {
       return 'is a full that builds on another set';

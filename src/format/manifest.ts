@@ -1,7 +1,8 @@
 /** Lines of a manifest and its contents list: encoded by the writer, parsed strictly by readers (docs/format.md, section 5). */
 import { z } from 'zod';
-import type { ByteString, Entry, Extent, Gone } from '../model.ts';
+import type { ByteString, Entry, ExtendedAttribute, Extent, Gone } from '../model.ts';
 import { fromJson, fromText, show, toBytes, toJson } from './bytes.ts';
+import { parseXattrs, XATTRS_TEXT, xattrsSchema } from './xattrs.ts';
 
 export const MANIFEST_VERSION = 1;
 /** A writer cuts a part at this many bytes of plaintext. */
@@ -20,7 +21,7 @@ const OWNER_NAME_LIMIT = 256;
 export type ManifestLine =
   | { kind: 'source'; source: string }
   | { kind: 'entry'; entry: Entry | Gone; continues: boolean }
-  | { kind: 'more'; extents: Extent[]; continues: boolean };
+  | { kind: 'more'; extents: Extent[]; xattrs?: ExtendedAttribute[]; continues: boolean };
 
 /** Where the parts of a manifest begin. */
 export interface Contents {
@@ -42,10 +43,10 @@ export function encodeGone(path: ByteString, since: number): string {
 }
 
 /**
- * The text of an entry's head: everything of its line but path, `since` and extents. It is what the index keeps, so that a
+ * The text of an entry's head: everything of its line but path, `since`, extended attributes and extents. It is what the index keeps, so that a
  * line can be made again without parsing it.
  */
-export function encodeHead(entry: Omit<Entry, 'source' | 'path' | 'since' | 'extents'>): string {
+export function encodeHead(entry: Omit<Entry, 'source' | 'path' | 'since' | 'extents' | 'xattrs'>): string {
   const head: Record<string, unknown> = {
     type: entry.type,
     mode: entry.mode,
@@ -61,6 +62,7 @@ export function encodeHead(entry: Omit<Entry, 'source' | 'path' | 'since' | 'ext
   if (entry.link !== undefined) head.link = entry.link;
   if (entry.carried) head.carried = true;
   if (entry.torn) head.torn = true;
+  if (entry.partial) head.partial = true;
   if (entry.type === 'file') {
     head.size = entry.size;
     head.sha256 = entry.sha256;
@@ -74,29 +76,52 @@ function isOwnerName(name: string): boolean {
 }
 
 /**
- * The lines of an entry, each with its newline: from its head (encodeHead) and its extents, which are drawn as needed, so
- * that a file of any size costs no more memory than a line.
+ * The lines of an entry, each with its newline: from its head (encodeHead), its extended attributes (encodeXattrs) and its extents,
+ * which are drawn as needed, so that a file of any size costs no more memory than a line.
  */
 export function* encodeEntry(
   path: ByteString,
   since: number,
   head: string,
+  xattrs: readonly string[],
   extents: Iterable<Extent>,
 ): Generator<string> {
   const key = JSON.stringify(toJson('path', path)).slice(1, -1);
   let line = `{${key},"since":${since},${head}`;
+  let comma = ',';
   let batch: string[] = [];
-  let first = true;
-  for (const extent of extents) {
-    if (batch.length === EXTENTS_PER_LINE) {
-      yield `${line}${first ? ',' : ''}"extents":[${batch.join(',')}],"continues":true}\n`;
+  let length = 0;
+  for (const xattr of xattrs) {
+    if (length > 0 && length + xattr.length > XATTRS_TEXT) {
+      yield `${line}${comma}"xattrs":[${batch.join(',')}],"continues":true}\n`;
       line = '{';
-      first = false;
+      comma = '';
+      batch = [];
+      length = 0;
+    }
+    batch.push(xattr);
+    length += xattr.length + 1;
+  }
+  if (batch.length > 0) line += `${comma}"xattrs":[${batch.join(',')}]`;
+  // Extents stand in the entry line, or in lines of their own.
+  const isContinued = comma === '';
+  comma = ',';
+  batch = [];
+  for (const extent of extents) {
+    if (batch.length === 0 && isContinued && line !== '{') {
+      yield `${line},"continues":true}\n`;
+      line = '{';
+      comma = '';
+    }
+    if (batch.length === EXTENTS_PER_LINE) {
+      yield `${line}${comma}"extents":[${batch.join(',')}],"continues":true}\n`;
+      line = '{';
+      comma = '';
       batch = [];
     }
     batch.push(encodeExtent(extent));
   }
-  yield batch.length === 0 ? `${line}}\n` : `${line}${first ? ',' : ''}"extents":[${batch.join(',')}]}\n`;
+  yield batch.length === 0 ? `${line}}\n` : `${line}${comma}"extents":[${batch.join(',')}]}\n`;
 }
 
 function encodeExtent(e: Extent): string {
@@ -128,6 +153,9 @@ const metadata = {
   link: z.string().max(64).optional(),
   carried: z.literal(true).optional(),
   torn: z.literal(true).optional(),
+  partial: z.literal(true).optional(),
+  xattrs: xattrsSchema.optional(),
+  continues: z.literal(true).optional(),
 };
 
 const lineSchema = z.union([
@@ -138,7 +166,6 @@ const lineSchema = z.union([
       size: count,
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
       extents: extents.optional(),
-      continues: z.literal(true).optional(),
     }),
     z.object({ ...metadata, type: z.enum(['dir', 'fifo', 'socket']) }),
     z.object({
@@ -152,6 +179,7 @@ const lineSchema = z.union([
   ]),
   z.strictObject({ source: z.string().min(1).max(64) }),
   z.strictObject({ extents, continues: z.literal(true).optional() }),
+  z.strictObject({ xattrs: xattrsSchema, continues: z.literal(true).optional() }),
 ]);
 
 /** What is wrong with a line or contents list; whoever knows the object's name turns it into an error. */
@@ -164,7 +192,10 @@ export function parseLine(text: string, source: string | undefined): ManifestLin
   const line = result.data;
   if ('source' in line) return { kind: 'source', source: line.source };
   if (!('type' in line)) {
-    return { kind: 'more', extents: line.extents.map(toExtent), continues: line.continues === true };
+    const continues = line.continues === true;
+    if ('xattrs' in line)
+      return { kind: 'more', extents: [], xattrs: readXattrs(line.xattrs, text), continues };
+    return { kind: 'more', extents: line.extents.map(toExtent), continues };
   }
   if (source === undefined) throw new MalformedManifest('an entry comes before any source');
   const path = checkedPath(line.path, line.path64);
@@ -188,13 +219,22 @@ export function parseLine(text: string, source: string | undefined): ManifestLin
   if (line.link !== undefined) entry.link = line.link;
   if (line.carried) entry.carried = true;
   if (line.torn) entry.torn = true;
+  if (line.partial) entry.partial = true;
+  if (line.xattrs !== undefined) entry.xattrs = readXattrs(line.xattrs, text);
   if (line.type === 'symlink') entry.target = checkedTarget(line.target, line.target64);
   if (line.type === 'char' || line.type === 'block') entry.rdev = line.rdev;
-  if (line.type !== 'file') return { kind: 'entry', entry, continues: false };
+  const continues = line.continues === true;
+  if (line.type !== 'file') return { kind: 'entry', entry, continues };
   entry.size = line.size;
   entry.sha256 = line.sha256;
   if (line.extents !== undefined) entry.extents = line.extents.map(toExtent);
-  return { kind: 'entry', entry, continues: line.continues === true };
+  return { kind: 'entry', entry, continues };
+}
+
+function readXattrs(listed: z.infer<typeof xattrsSchema>, line: string): ExtendedAttribute[] {
+  const xattrs = parseXattrs(listed);
+  if (xattrs === undefined) throw new MalformedManifest(`a line is malformed: ${begin(fromText(line))}`);
+  return xattrs;
 }
 
 function decode(bytes: Uint8Array): string {

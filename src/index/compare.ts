@@ -29,7 +29,7 @@ export interface OldEntry {
 }
 
 /** Why a part of a source is not as it should be. */
-export type IncidentKind = 'missing' | 'empty' | 'unreadable' | 'torn';
+export type IncidentKind = 'missing' | 'empty' | 'unreadable' | 'torn' | 'partial';
 
 /** Something that makes the point incomplete. */
 export interface Incident {
@@ -54,6 +54,8 @@ export type Change =
   /** Cannot be read: what the index has stands. */
   | { kind: 'carried'; old: OldEntry }
   | { kind: 'incident'; incident: Incident }
+  /** A name that its folder listed has gone since: a deletion, which the index tells of where it knew the path. */
+  | { kind: 'vanished'; path: ByteString }
   /** Another file system, not entered; or a folder of Holdfast's own, left out. */
   | { kind: 'skipped'; path: ByteString; why: 'mount' | 'own' };
 
@@ -111,6 +113,9 @@ export function* compare(
             };
             break;
           }
+          case 'vanished':
+            yield { kind: 'vanished', path: found.path };
+            break;
           default:
             yield { kind: 'skipped', path: found.path, why: found.kind };
         }

@@ -20,7 +20,10 @@ export interface IndexEntry {
   path: ByteString;
   /** What lstat said, as one string to compare; empty for a deletion. */
   signature: string;
-  /** `g` deletion, `r` read again next time (its time stamps are too young to be trusted), `c` carried over. */
+  /**
+   * `g` deletion, `r` read again next time (its time stamps are too young to be trusted), `c` carried over, `p` some of its extended
+   * attributes could not be read.
+   */
   flags: string;
   /** Ordinal of the set in which the entry last changed. */
   changed: number;
@@ -28,11 +31,26 @@ export interface IndexEntry {
   segments: string;
   /** The rest of its manifest line (encodeHead), as a byte string; empty for a deletion. */
   head: ByteString;
+  /** Its extended attributes (joinXattrs), as a byte string; absent where there are none. */
+  xattrs?: ByteString;
+}
+
+/** Stands between the attributes of an entry: JSON escapes it, so it is in none of them. */
+const XATTR_END = '\x01';
+
+/** Extended attributes, each as encodeXattrs gives it, as one string without tabs and newlines. */
+export function joinXattrs(xattrs: readonly string[]): string {
+  return xattrs.join(XATTR_END);
+}
+
+/** The inverse of joinXattrs. */
+export function splitXattrs(joined: string | undefined): string[] {
+  return joined === undefined || joined === '' ? [] : joined.split(XATTR_END);
 }
 
 /** The line of an entry, with its newline. */
 export function encodeIndexLine(e: IndexEntry): string {
-  return `${escapePath(e.path)}\t${e.signature}\t${e.flags}\t${e.changed}\t${e.segments}\t${e.head}\n`;
+  return `${escapePath(e.path)}\t${e.signature}\t${e.flags}\t${e.changed}\t${e.segments}\t${e.xattrs ?? ''}\t${e.head}\n`;
 }
 
 /** Segment numbers as ranges: `3`, `3-7`, `3-7,12`. */
@@ -199,15 +217,18 @@ export class EntriesReader {
     const c = line.indexOf('\t', b + 1);
     const d = line.indexOf('\t', c + 1);
     const e = line.indexOf('\t', d + 1);
-    if (a < 0 || b < 0 || c < 0 || d < 0 || e < 0) throw this.#corrupt();
-    return {
+    const f = line.indexOf('\t', e + 1);
+    if (a < 0 || b < 0 || c < 0 || d < 0 || e < 0 || f < 0) throw this.#corrupt();
+    const entry: IndexEntry = {
       path: unescapePath(line.slice(0, a)),
       signature: line.slice(a + 1, b),
       flags: line.slice(b + 1, c),
       changed: Number(line.slice(c + 1, d)),
       segments: line.slice(d + 1, e),
-      head: line.slice(e + 1, -1),
+      head: line.slice(f + 1, -1),
     };
+    if (f > e + 1) entry.xattrs = line.slice(e + 1, f);
+    return entry;
   }
 
   #fill(): boolean {

@@ -6,7 +6,7 @@ import { CUTTER_VERSION } from '../chunk/cut.ts';
 import { systemCode } from '../errors.ts';
 
 /** Changes whenever an older index cannot be read any more: it then costs a full. */
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const id = z.string().regex(/^[0-9a-f]{32}$/);

@@ -5,12 +5,13 @@ import { show } from '../format/bytes.ts';
 import { CHUNK_LIMIT } from '../format/limits.ts';
 import { type Contents, LINE_LIMIT, MalformedManifest, parseLine } from '../format/manifest.ts';
 import { comparePaths } from '../format/order.ts';
-import type { ByteString, Entry, Extent, Gone } from '../model.ts';
+import { XATTRS_FEATURE, XATTRS_LIMIT } from '../format/xattrs.ts';
+import type { ByteString, Entry, ExtendedAttribute, Extent, Gone } from '../model.ts';
 
-/** An entry, or further extents of the entry before it. `continues` says that more extents of it follow. */
+/** An entry, or further extents or extended attributes of the entry before it. `continues` says that more of it follows. */
 export type ManifestItem<E extends Entry | Gone = Entry | Gone> =
   | { kind: 'entry'; entry: E; continues: boolean }
-  | { kind: 'more'; extents: Extent[]; continues: boolean };
+  | { kind: 'more'; extents: Extent[]; xattrs?: ExtendedAttribute[]; continues: boolean };
 
 const NEWLINE = 0x0a;
 /** Weight of the items that are handed out together; see weigh(). */
@@ -19,10 +20,12 @@ export const BATCH = 512;
 const MEMBER = 1024;
 const HEADER = 512;
 
-/** What an item counts for in a batch, so that long lists of extents do not make batches large. */
+/** What an item counts for in a batch, so that long lists of extents or attributes do not make batches large. */
 export function weigh(item: ManifestItem): number {
-  const extents = item.kind === 'more' ? item.extents : item.entry.type === 'gone' ? [] : item.entry.extents;
-  return 1 + (extents.length >>> 4);
+  const of = item.kind === 'more' ? item : item.entry;
+  if (!('extents' in of)) return 1;
+  const bytes = of.xattrs?.reduce((sum, { value }) => sum + value.length, 0) ?? 0;
+  return 1 + (of.extents.length >>> 4) + (bytes >>> 10);
 }
 
 /** Compares entries by source, then by path. */
@@ -42,6 +45,8 @@ export class ManifestLines {
   #last: Entry | Gone | undefined;
   /** Bytes of its content whose extents have not come yet; undefined unless a continuation is due. */
   #due: number | undefined;
+  /** What its attributes amount to so far, where more of them may come; undefined where not. */
+  #attributes: { last: ByteString; bytes: number } | undefined;
   /** Whether continuations belong to an entry that stands in a part that was left out. */
   #orphans = false;
 
@@ -111,7 +116,8 @@ export class ManifestLines {
     if (line.kind === 'more') {
       if (this.#orphans) return false;
       if (this.#due === undefined) throw new MalformedManifest('extents come without their entry');
-      this.#account(this.#due, line.extents, line.continues);
+      if (line.xattrs !== undefined) this.#takeAttributes(line.xattrs, line.continues);
+      else this.#account(this.#due, line.extents, line.continues);
       return true;
     }
     const { entry } = line;
@@ -124,11 +130,42 @@ export class ManifestLines {
       throw new MalformedManifest(`an entry is newer than its manifest: ${show(entry.path.slice(0, 80))}`);
     }
     this.#last = entry;
-    if (entry.type === 'file') this.#account(entry.size, entry.extents, line.continues);
+    if (entry.type === 'gone') return true;
+    if (entry.xattrs !== undefined || entry.partial) this.#requireFeature();
+    this.#attributes = undefined;
+    this.#due = undefined;
+    if (entry.xattrs !== undefined && entry.extents.length === 0) {
+      this.#due = entry.size;
+      this.#attributes = { last: '', bytes: 0 };
+      this.#takeAttributes(entry.xattrs, line.continues);
+    } else {
+      this.#account(entry.size, entry.extents, line.continues);
+    }
     return true;
   }
 
+  /** Takes the attributes of a line without extents: after it, more attributes may come, or extents. */
+  #takeAttributes(xattrs: readonly ExtendedAttribute[], continues: boolean): void {
+    const so = this.#attributes;
+    if (so === undefined) throw new MalformedManifest('attributes come where none are due');
+    for (const { name, value } of xattrs) {
+      if (name <= so.last) throw new MalformedManifest('the attributes of an entry are out of order');
+      so.last = name;
+      so.bytes += value.length;
+    }
+    if (so.bytes > XATTRS_LIMIT) throw new MalformedManifest('an entry has too many attributes');
+    if (!continues && this.#due !== 0)
+      throw new MalformedManifest('the extents of an entry do not sum up to its size');
+    if (!continues) this.#due = undefined;
+  }
+
+  #requireFeature(): void {
+    if (!this.#set.commit.features.includes(XATTRS_FEATURE))
+      throw new MalformedManifest('it has extended attributes, which its commit does not announce');
+  }
+
   #account(due: number, extents: readonly Extent[], continues: boolean): void {
+    this.#attributes = undefined;
     let left = due;
     for (const extent of extents) {
       left -= extent.length;

@@ -17,6 +17,8 @@ export interface BringOptions {
   secret: SecretKey;
   /** The target's absolute path. */
   root: ByteString;
+  /** The same, open. */
+  rootFd: number | undefined;
   owner: boolean;
   /** Whether what stands in the way of files is replaced: so it must be where an earlier run has written something. */
   replace: boolean;
@@ -57,7 +59,8 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
   const { entries } = plan.tree;
   const { troubles } = options;
   const brought: Brought = { troubles, notSet: new Map(), lost: [] };
-  const data = { secret: options.secret, owner: options.owner, replace: options.replace };
+  const { secret, root, rootFd, owner, replace } = options;
+  const data = { secret, root, rootFd, owner, replace };
   const pool = new WorkerPool(data, WORKERS, options.onProgress);
   try {
     const isFile = (entry: number) => entries.kind(entry) === Kind.file && !troubles.has(entry);

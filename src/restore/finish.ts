@@ -1,12 +1,14 @@
 /** What comes after the content: files that failed are removed, links are made, and folders get what belongs to them, the deepest first. */
-import { closeSync, constants, copyFileSync, fchmodSync, linkSync, symlinkSync } from 'node:fs';
+import { closeSync, fchmodSync, linkSync, readSync, symlinkSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { systemCode } from '../errors.ts';
 import { show, toBytes, toFsPath } from '../format/bytes.ts';
+import { makeNode } from '../linux/nodes.ts';
 import type { ByteString } from '../model.ts';
-import { NotSet, setAttributes, setLinkAttributes } from '../target/attributes.ts';
+import { NotSet, setAttributes, setLinkAttributes, setNodeAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
-import { clear, making, openFolder, reopenFile } from '../target/folder.ts';
+import { clear, createFile, type FsPath, making, openFolder, reopenFile } from '../target/folder.ts';
+import type { OpenFolders } from '../target/open-folders.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { FolderState } from './prepare.ts';
@@ -17,6 +19,8 @@ export interface FinishOptions {
   plan: Plan;
   /** The target's absolute path. */
   root: ByteString;
+  /** Leads to places in it. */
+  open: OpenFolders;
   owner: boolean;
   /** Whether what stands in the way of links is replaced. */
   replace: boolean;
@@ -40,7 +44,7 @@ export interface FinishOptions {
 
 const TURN = 500;
 
-/** Removes what is left of files that failed, makes links. Errors: those that end a restore. */
+/** Removes what is left of files that failed, makes special files and links. Errors: those that end a restore. */
 export async function makeLinks(options: FinishOptions): Promise<void> {
   const { plan, root, troubles } = options;
   const { entries } = plan.tree;
@@ -52,9 +56,11 @@ export async function makeLinks(options: FinishOptions): Promise<void> {
     if (trouble === undefined ? kind === Kind.file : !(trouble.begun || options.resumed)) continue;
     const path = targetPath(root, plan.tree.path(entry));
     try {
-      if (trouble !== undefined) clear(toFsPath(path));
-      else if (kind === Kind.symlink) makeSymlink(options, entry, path);
-      else makeHardLink(options, entry, path);
+      const place = options.open.place(path);
+      if (trouble !== undefined) clear(toFsPath(place));
+      else if (kind === Kind.symlink) makeSymlink(options, entry, place);
+      else if (kind === Kind.node) makeSpecial(options, entry, place);
+      else makeHardLink(options, entry, place);
     } catch (error) {
       if (endsRestore(error)) throw writeFailed(show(path), error);
       if (systemCode(error) === undefined) throw error;
@@ -71,12 +77,28 @@ async function turn({ stop }: FinishOptions): Promise<void> {
   stop();
 }
 
-function makeSymlink({ plan, owner, replace, notSet }: FinishOptions, entry: number, at: ByteString): void {
+function makeSymlink(
+  { plan, owner, replace, notSet }: FinishOptions,
+  entry: number,
+  place: ByteString,
+): void {
   const { entries } = plan.tree;
-  const path = toFsPath(at);
+  const path = toFsPath(place);
   const target = toBytes(plan.tree.target(entries.detail(entry)));
   making(path, replace, () => symlinkSync(target, path));
-  const failed = setLinkAttributes(path, entries.attributes(entry), owner);
+  const failed = setLinkAttributes(place, entries.attributes(entry), owner);
+  if (failed !== 0) notSet.set(entry, failed);
+}
+
+function makeSpecial(
+  { plan, owner, replace, notSet }: FinishOptions,
+  entry: number,
+  place: ByteString,
+): void {
+  const { entries } = plan.tree;
+  const { type, rdev } = plan.tree.node(entries.detail(entry));
+  making(toFsPath(place), replace, () => makeNode(place, type, rdev));
+  const failed = setNodeAttributes(place, entries.attributes(entry), owner);
   if (failed !== 0) notSet.set(entry, failed);
 }
 
@@ -85,27 +107,64 @@ function makeHardLink(options: FinishOptions, entry: number, at: ByteString): vo
   const { entries } = plan.tree;
   const first = entries.detail(entry);
   const trouble = troubles.get(first);
-  if (trouble !== undefined || entries.kind(first) !== Kind.file) {
+  if (trouble !== undefined || entries.kind(first) === Kind.none) {
     const problem = `is another name of ${show(plan.tree.path(first))}, which did not come back`;
     troubles.set(entry, { entry, kind: trouble?.kind ?? 'damage', problem, begun: false });
     return;
   }
   const path = toFsPath(at);
-  const existing = toFsPath(targetPath(root, plan.tree.path(first)));
+  const existing = toFsPath(options.open.place(targetPath(root, plan.tree.path(first))));
   try {
     making(path, replace, () => linkSync(existing, path));
   } catch (error) {
     const code = systemCode(error) ?? '';
     if (!CANNOT_LINK.has(code)) throw error;
-    copyFileSync(existing, path, constants.COPYFILE_EXCL);
     options.copied.set(entry, code);
-    const fd = reopenFile(path, 'read');
+    if (entries.kind(first) === Kind.symlink) {
+      making(path, replace, () => symlinkSync(toBytes(plan.tree.target(entries.detail(first))), path));
+      const failed = setLinkAttributes(at, entries.attributes(entry), owner);
+      if (failed !== 0) notSet.set(entry, failed);
+      return;
+    }
+    if (entries.kind(first) === Kind.node) {
+      const { type, rdev } = plan.tree.node(entries.detail(first));
+      making(path, replace, () => makeNode(at, type, rdev));
+      const failed = setNodeAttributes(at, entries.attributes(entry), owner);
+      if (failed !== 0) notSet.set(entry, failed);
+      return;
+    }
+    const fd = copyFile(existing, path);
     try {
       const failed = setAttributes(fd, entries.attributes(entry), owner);
       if (failed !== 0) notSet.set(entry, failed);
     } finally {
       closeSync(fd);
     }
+  }
+}
+
+const PIECE = 1024 * 1024;
+
+/** Copies a file that was restored; returns the copy, open. Neither of the two is reached through a link. */
+function copyFile(from: FsPath, to: FsPath): number {
+  const source = reopenFile(from, 'read');
+  try {
+    const copy = createFile(to, false);
+    try {
+      const buffer = Buffer.allocUnsafe(PIECE);
+      for (let at = 0; ; ) {
+        const length = readSync(source, buffer, 0, PIECE, at);
+        if (length === 0) return copy;
+        for (let done = 0; done < length; ) done += writeSync(copy, buffer, done, length - done, at + done);
+        at += length;
+      }
+    } catch (error) {
+      closeSync(copy);
+      clear(to);
+      throw error;
+    }
+  } finally {
+    closeSync(source);
   }
 }
 
@@ -135,9 +194,9 @@ export function finishFolder(options: FinishOptions, folder: number): void {
   if (state === FolderState.impossible) return;
   const listed = table.isListed(folder);
   if (!listed && state !== FolderState.made) return;
-  const path = toFsPath(targetPath(root, table.path(folder)));
+  const path = targetPath(root, table.path(folder));
   try {
-    const fd = openFolder(path);
+    const fd = openFolder(toFsPath(options.open.place(path)));
     try {
       const failed = listed ? setAttributes(fd, table.attributes(folder), owner) : 0;
       if (failed !== 0) foldersNotSet.set(folder, failed);
@@ -147,6 +206,8 @@ export function finishFolder(options: FinishOptions, folder: number): void {
     }
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
-    foldersNotSet.set(folder, NotSet.mode | NotSet.time | (owner ? NotSet.owner : 0));
+    const { xattrs } = table.attributes(folder);
+    const failed = NotSet.mode | NotSet.time | (xattrs.length > 0 ? NotSet.xattrs : 0);
+    foldersNotSet.set(folder, failed | (owner ? NotSet.owner : 0));
   }
 }

@@ -1,5 +1,5 @@
 /** What a worker is given to do, as plain data that can be posted, and what it answers; made from a plan. */
-import type { ByteString } from '../model.ts';
+import type { ByteString, ExtendedAttribute } from '../model.ts';
 import type { Attributes } from '../target/attributes.ts';
 import type { Plan } from './plan.ts';
 
@@ -15,7 +15,12 @@ export interface FileList {
   modes: Uint16Array;
   uids: Uint32Array;
   gids: Uint32Array;
-  times: Float64Array;
+  /** Modification times. */
+  seconds: Float64Array;
+  nanoseconds: Uint32Array;
+  /** For each file a number that stands for its extended attributes, which are in `xattrSets`. */
+  xattrs: Uint32Array;
+  xattrSets: Map<number, readonly ExtendedAttribute[]>;
 }
 
 /** Write what one volume brings. */
@@ -103,17 +108,23 @@ class FileListBuilder {
       modes: new Uint16Array(count),
       uids: new Uint32Array(count),
       gids: new Uint32Array(count),
-      times: new Float64Array(count),
+      seconds: new Float64Array(count),
+      nanoseconds: new Uint32Array(count),
+      xattrs: new Uint32Array(count),
+      xattrSets: new Map(),
     };
     const paths: ByteString[] = [];
     const digests: string[] = [];
     for (const [row, entry] of list.entries.entries()) {
-      const { mode, uid, gid, time } = tree.entries.attributes(entry);
+      const { mode, uid, gid, time, xattrs } = tree.entries.attributes(entry);
       list.sizes[row] = tree.entries.size(entry);
       list.modes[row] = mode;
       list.uids[row] = uid;
       list.gids[row] = gid;
-      list.times[row] = time;
+      list.seconds[row] = time.seconds;
+      list.nanoseconds[row] = time.nanoseconds;
+      list.xattrs[row] = tree.entries.xattrSet(entry);
+      list.xattrSets.set(list.xattrs[row], xattrs);
       paths.push(`${this.#folder(tree.entries.folder(entry))}/${tree.entries.name(entry)}\0`);
       digests.push(content.sha256(entry));
     }
@@ -194,7 +205,8 @@ export function attributesOf(files: FileList, row: number): Attributes {
     mode: files.modes[row] as number,
     uid: files.uids[row] as number,
     gid: files.gids[row] as number,
-    time: files.times[row] as number,
+    time: { seconds: files.seconds[row] as number, nanoseconds: files.nanoseconds[row] as number },
+    xattrs: files.xattrSets.get(files.xattrs[row] as number) ?? [],
   };
 }
 

@@ -3,7 +3,7 @@ import type { Point } from '../chain/points.ts';
 import { EMPTY_SHA256 } from '../chunk/digest.ts';
 import { isSafePath } from '../format/manifest.ts';
 import { isWithin } from '../format/order.ts';
-import type { ByteString, Entry, Extent } from '../model.ts';
+import type { ByteString, Entry, ExtendedAttribute, Extent } from '../model.ts';
 import { MARKER_NAME } from '../target/marker.ts';
 import { Column } from './columns.ts';
 import { ContentTable } from './content.ts';
@@ -14,7 +14,7 @@ import type { Trouble } from './trouble.ts';
 /** What a restore needs to know of an entry or of further extents of the last one: an item of manifest/read.ts. */
 export type PlanItem =
   | { kind: 'entry'; entry: Entry; continues: boolean }
-  | { kind: 'more'; extents: Extent[]; continues: boolean };
+  | { kind: 'more'; extents: Extent[]; xattrs?: ExtendedAttribute[]; continues: boolean };
 
 /** What is to be made of a point, or of a part of it. */
 export interface Plan {
@@ -24,8 +24,6 @@ export interface Plan {
   totals: PlanTotals;
   /** Entries that cannot be made, since the manifest is wrong about them. */
   damaged: Trouble[];
-  /** Entries that this version does not make. */
-  unmade: Trouble[];
   /** Entries that are older than the point, or mixtures: the backup could do no better. */
   doubtful: Trouble[];
 }
@@ -43,11 +41,23 @@ export interface PlanTotals {
 
 /** Size of a block on most disks, in bytes. */
 const BLOCK = 4096;
-const UNMADE: ReadonlySet<string> = new Set(['fifo', 'socket', 'char', 'block']);
 
-/** Plans the restore of the entries that `items` gives, in batches, in the order of the manifest. */
-export async function planRestore(point: Point, items: AsyncIterable<readonly PlanItem[]>): Promise<Plan> {
-  const planner = new Planner(point);
+/** Numbers that names of owners have where the restore runs; undefined for names that are not known there. */
+export interface OwnerNumbers {
+  uid(user: string): number | undefined;
+  gid(group: string): number | undefined;
+}
+
+/**
+ * Plans the restore of the entries that `items` gives, in batches, in the order of the manifest. With `owners`, names of owners
+ * win over numbers.
+ */
+export async function planRestore(
+  point: Point,
+  items: AsyncIterable<readonly PlanItem[]>,
+  owners?: OwnerNumbers,
+): Promise<Plan> {
+  const planner = new Planner(point, owners);
   for await (const batch of items) {
     for (const item of batch) planner.add(item);
   }
@@ -60,7 +70,6 @@ class Planner {
   readonly #volumes: NeededVolumes;
   readonly #totals: PlanTotals = { entries: 0, files: 0, bytes: 0, space: 0 };
   readonly #damaged: Trouble[] = [];
-  readonly #unmade: Trouble[] = [];
   readonly #doubtful: Trouble[] = [];
   /** First name of each hard-link group, by source and group. */
   readonly #links = new Map<string, number>();
@@ -73,24 +82,31 @@ class Planner {
   #barrier: ByteString | undefined;
   /** The file whose extents are still coming. */
   #open: OpenFile | undefined;
+  /** What is planned of the entry before, and its extended attributes as far as they have come. */
+  #last: { table: { setXattrs(row: number, xattrs: ExtendedAttribute[]): void }; row: number } | undefined;
+  #xattrs: ExtendedAttribute[] = [];
+  readonly #owners: OwnerNumbers | undefined;
 
-  constructor(point: Point) {
+  constructor(point: Point, owners: OwnerNumbers | undefined) {
     this.#volumes = new NeededVolumes(point);
+    this.#owners = owners;
   }
 
   add(item: PlanItem): void {
     if (item.kind === 'more') {
+      if (item.xattrs !== undefined) this.#xattrs.push(...item.xattrs);
       if (this.#open !== undefined) this.#take(this.#open, item.extents);
       return;
     }
-    this.#closeFile();
+    this.#close();
     this.#addEntry(item.entry);
+    this.#xattrs = [...(item.entry.xattrs ?? [])];
   }
 
   finish(): Plan {
-    this.#closeFile();
+    this.#close();
     this.#overlap.resolve(this.#tree, (entry, path) => this.#dropDuplicate(entry, path));
-    this.#tree.folders.seal();
+    this.#tree.seal();
     this.#content.arrange(this.#volumes.length);
     return {
       tree: this.#tree,
@@ -98,7 +114,6 @@ class Planner {
       volumes: this.#volumes,
       totals: this.#totals,
       damaged: this.#damaged,
-      unmade: this.#unmade,
       doubtful: this.#doubtful,
     };
   }
@@ -115,19 +130,40 @@ class Planner {
       return;
     }
     if (entry.type !== 'dir') this.#barrier = path;
-    if (UNMADE.has(entry.type)) {
-      this.#unmade.push({ path, problem: `is a ${specialName(entry)}, which this version does not make` });
-      return;
-    }
     if (entry.carried) this.#doubtful.push({ path, problem: 'is an older version: it could not be read' });
     if (entry.torn) this.#doubtful.push({ path, problem: 'was being written to when it was read' });
+    if (entry.partial)
+      this.#doubtful.push({ path, problem: 'had extended attributes that could not be read' });
     this.#totals.entries++;
+    const owned = this.#withOwner(entry);
     if (entry.type === 'dir') {
-      const listed = this.#tree.folders.list(this.#folderOf(path), entry);
-      if (!listed) this.#damaged.push({ path, problem: 'is in two sources' });
+      const folder = this.#folderOf(path);
+      const listed = this.#tree.folders.list(folder, owned);
+      if (listed) this.#last = { table: this.#tree.folders, row: folder };
+      else this.#damaged.push({ path, problem: 'is in two sources' });
     } else {
-      this.#addNonFolder(entry);
+      const row = this.#addNonFolder(owned);
+      this.#last = { table: this.#tree.entries, row };
     }
+  }
+
+  /** The entry with the owner that it gets here. */
+  #withOwner(entry: Entry): Entry {
+    const { user, group, uid, gid } = entry;
+    const owners = this.#owners;
+    if (owners === undefined || (user === undefined && group === undefined)) return entry;
+    return {
+      ...entry,
+      uid: (user === undefined ? undefined : owners.uid(user)) ?? uid,
+      gid: (group === undefined ? undefined : owners.gid(group)) ?? gid,
+    };
+  }
+
+  #close(): void {
+    this.#closeFile();
+    if (this.#xattrs.length > 0) this.#last?.table.setXattrs(this.#last.row, this.#xattrs);
+    this.#last = undefined;
+    this.#xattrs = [];
   }
 
   #problem({ path, type }: Entry): string | undefined {
@@ -139,39 +175,55 @@ class Planner {
     return undefined;
   }
 
-  #addNonFolder(entry: Entry): void {
+  #addNonFolder(entry: Entry): number {
     const slash = entry.path.lastIndexOf('/');
     const folder = this.#folderOf(slash === 0 ? '/' : entry.path.slice(0, slash));
     const name = entry.path.slice(slash + 1);
     this.#overlap.child(folder, this.#source);
     const { entries } = this.#tree;
-    if (entry.type === 'symlink') {
-      entries.add(folder, name, Kind.symlink, entry, 0, this.#tree.addTarget(entry.target ?? ''));
-      this.#content.addEntry(EMPTY_SHA256);
-      return;
-    }
     const first = this.#firstName(entry);
-    const sha256 = entry.sha256 ?? EMPTY_SHA256;
-    if (first !== undefined) {
-      entries.add(folder, name, Kind.link, entry, entry.size, first);
-      this.#content.addEntry(sha256);
-      return;
-    }
-    const index = entries.add(folder, name, Kind.file, entry, entry.size, this.#content.length);
-    this.#content.addEntry(sha256);
+    this.#content.addEntry(entry.sha256 ?? EMPTY_SHA256);
+    if (first !== undefined) return entries.add(folder, name, Kind.link, entry, entry.size, first);
+    const index = this.#addFirst(entry, folder, name);
     if (entry.link !== undefined) this.#links.set(`${this.#source}\0${entry.link}`, index);
-    this.#open = { index, path: entry.path, first: this.#content.length, size: entry.size, at: 0, holes: 0 };
-    this.#take(this.#open, entry.extents);
+    return index;
   }
 
-  /** The first name of the same file, if this entry is a further one. Names that differ in content are no names of one file. */
+  #addFirst(entry: Entry, folder: number, name: ByteString): number {
+    const { entries } = this.#tree;
+    const { type, target, rdev } = entry;
+    if (type === 'symlink')
+      return entries.add(folder, name, Kind.symlink, entry, 0, this.#tree.addTarget(target ?? ''));
+    if (type !== 'file' && type !== 'dir')
+      return entries.add(folder, name, Kind.node, entry, 0, this.#tree.addNode({ type, rdev }));
+    const index = entries.add(folder, name, Kind.file, entry, entry.size, this.#content.length);
+    this.#open = { index, path: entry.path, first: this.#content.length, size: entry.size, at: 0, holes: 0 };
+    this.#take(this.#open, entry.extents);
+    return index;
+  }
+
+  /** The first name of the same inode, if this entry is a further one. Names that differ in content are no names of one. */
   #firstName(entry: Entry): number | undefined {
     if (entry.link === undefined) return undefined;
     const first = this.#links.get(`${this.#source}\0${entry.link}`);
-    if (first === undefined || this.#tree.entries.kind(first) !== Kind.file) return undefined;
-    const same =
-      this.#tree.entries.size(first) === entry.size && this.#content.sha256(first) === entry.sha256;
-    return same ? first : undefined;
+    return first !== undefined && this.#isSame(first, entry) ? first : undefined;
+  }
+
+  #isSame(first: number, { type, size, sha256, target, rdev }: Entry): boolean {
+    const tree = this.#tree;
+    const detail = tree.entries.detail(first);
+    switch (tree.entries.kind(first)) {
+      case Kind.file:
+        return type === 'file' && tree.entries.size(first) === size && this.#content.sha256(first) === sha256;
+      case Kind.symlink:
+        return type === 'symlink' && tree.target(detail) === target;
+      case Kind.node: {
+        const node = tree.node(detail);
+        return node.type === type && node.rdev?.[0] === rdev?.[0] && node.rdev?.[1] === rdev?.[1];
+      }
+      default:
+        return false;
+    }
   }
 
   #take(file: OpenFile, extents: readonly Extent[]): void {
@@ -295,10 +347,4 @@ class Overlap {
       seen.add(key);
     }
   }
-}
-
-function specialName({ type }: Entry): string {
-  if (type === 'fifo') return 'named pipe';
-  if (type === 'socket') return 'socket';
-  return `${type === 'char' ? 'character' : 'block'} device`;
 }

@@ -7,6 +7,7 @@ import type { ByteString } from '../model.ts';
 import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { createFile, makeFolder, openForWork } from '../target/folder.ts';
+import type { OpenFolders } from '../target/open-folders.ts';
 import { isWhole } from './bring.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import type { Plan } from './plan.ts';
@@ -17,6 +18,8 @@ export interface PrepareOptions {
   plan: Plan;
   /** The target's absolute path. */
   root: ByteString;
+  /** Leads to places in it. */
+  folders: OpenFolders;
   owner: boolean;
   /** Whether what stands in the way is replaced. */
   replace: boolean;
@@ -74,6 +77,7 @@ export async function prepareTarget(options: PrepareOptions): Promise<Prepared> 
 
 async function makeFolders(options: PrepareOptions, { folders }: Prepared): Promise<void> {
   const { plan, root, replace, openMode } = options;
+  const at = (path: ByteString) => options.folders.place(path);
   const table = plan.tree.folders;
   for (let folder = ROOT + 1; folder < table.length; folder++) {
     if (folder % TURN === 0) await turn(options);
@@ -83,9 +87,9 @@ async function makeFolders(options: PrepareOptions, { folders }: Prepared): Prom
     }
     const path = targetPath(root, table.path(folder));
     try {
-      const made = makeFolder(toFsPath(path), replace, table.isListed(folder) ? undefined : openMode);
+      const made = makeFolder(toFsPath(at(path)), replace, table.isListed(folder) ? undefined : openMode);
       folders[folder] = made || openMode === undefined ? FolderState.made : FolderState.there;
-      if (!made && table.isListed(folder)) openForWork(toFsPath(path));
+      if (!made && table.isListed(folder)) openForWork(at(path));
     } catch (error) {
       refuse(path, error);
       folders[folder] = FolderState.impossible;
@@ -105,10 +109,11 @@ function prepareFile(options: PrepareOptions, result: Prepared, entry: number): 
   if (size > 0 && isWhole(plan, entry)) return;
   const path = targetPath(root, plan.tree.path(entry));
   try {
+    const place = options.folders.place(path);
     if (size > 0) {
-      if (!(prepared && isThere(path, size))) makeSized(path, size, replace);
+      if (!(prepared && isThere(place, size))) makeSized(place, size, replace);
     } else {
-      const fd = createFile(toFsPath(path), replace);
+      const fd = createFile(toFsPath(place), replace);
       try {
         const failed = setAttributes(fd, plan.tree.entries.attributes(entry), owner);
         if (failed !== 0) result.notSet.set(entry, failed);
@@ -124,8 +129,8 @@ function prepareFile(options: PrepareOptions, result: Prepared, entry: number): 
 }
 
 /** Makes a file of that size without content: a hole, which takes no room. */
-export function makeSized(path: ByteString, size: number, replace: boolean): void {
-  const fd = createFile(toFsPath(path), replace);
+export function makeSized(place: ByteString, size: number, replace: boolean): void {
+  const fd = createFile(toFsPath(place), replace);
   try {
     ftruncateSync(fd, size);
   } finally {
@@ -133,8 +138,8 @@ export function makeSized(path: ByteString, size: number, replace: boolean): voi
   }
 }
 
-function isThere(path: ByteString, size: number): boolean {
-  const status = lstatSync(toFsPath(path), { throwIfNoEntry: false });
+function isThere(place: ByteString, size: number): boolean {
+  const status = lstatSync(toFsPath(place), { throwIfNoEntry: false });
   return status?.isFile() === true && status.size === size;
 }
 

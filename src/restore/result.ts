@@ -28,7 +28,7 @@ export interface RestoreResult {
 export function sumUp(plan: Plan, finish: FinishOptions, lost: HoldfastError[]): RestoreResult {
   const { tree, totals } = plan;
   const damaged = [...plan.damaged];
-  const incomplete = [...plan.unmade];
+  const incomplete: Trouble[] = [];
   let { entries: restored, bytes } = totals;
   const add = (path: ByteString, problem: string) => incomplete.push({ path, problem });
 

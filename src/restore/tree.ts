@@ -1,32 +1,51 @@
 /** The entries of a restore as compact tables: folders, and what is in them. Knows nothing of content or of the disk. */
 import { joinPath } from '../format/order.ts';
-import type { ByteString, Metadata } from '../model.ts';
+import type { NodeType } from '../linux/nodes.ts';
+import type { ByteString, ExtendedAttribute, Metadata } from '../model.ts';
 import type { Attributes } from '../target/attributes.ts';
-import { toSeconds } from '../target/times.ts';
+import { toTimespec } from '../target/times.ts';
 import { Column, NamePool } from './columns.ts';
+import { NO_XATTRS, XattrTable } from './xattr-table.ts';
 
 /** Index of the folder that everything is in: the target itself. */
 export const ROOT = 0;
 
-/** Mode, owner and time of entries, one row each. */
+/** Mode, owner, time and extended attributes of entries, one row each. */
 class AttributeTable {
+  readonly #sets: XattrTable;
   readonly #mode = new Column(Uint16Array);
   readonly #uid = new Column(Uint32Array);
   readonly #gid = new Column(Uint32Array);
-  readonly #time = new Column(Float64Array);
+  readonly #seconds = new Column(Float64Array);
+  readonly #nanoseconds = new Column(Uint32Array);
+  readonly #xattrs = new Column(Uint32Array);
+
+  constructor(sets: XattrTable) {
+    this.#sets = sets;
+  }
 
   push(metadata: Metadata | undefined): void {
-    this.#mode.push(metadata?.mode ?? 0);
-    this.#uid.push(metadata?.uid ?? 0);
-    this.#gid.push(metadata?.gid ?? 0);
-    this.#time.push(metadata === undefined ? 0 : toSeconds(metadata.mtimeNs));
+    for (const column of [this.#mode, this.#uid, this.#gid, this.#seconds, this.#nanoseconds]) column.push(0);
+    const row = this.#xattrs.push(NO_XATTRS);
+    if (metadata !== undefined) this.set(row, metadata);
   }
 
   set(row: number, metadata: Metadata): void {
     this.#mode.set(row, metadata.mode);
     this.#uid.set(row, metadata.uid);
     this.#gid.set(row, metadata.gid);
-    this.#time.set(row, toSeconds(metadata.mtimeNs));
+    const { seconds, nanoseconds } = toTimespec(metadata.mtimeNs);
+    this.#seconds.set(row, seconds);
+    this.#nanoseconds.set(row, nanoseconds);
+  }
+
+  setXattrs(row: number, xattrs: readonly ExtendedAttribute[]): void {
+    this.#xattrs.set(row, this.#sets.add(xattrs));
+  }
+
+  /** A number that stands for the extended attributes of a row, the same for equal ones. */
+  xattrSet(row: number): number {
+    return this.#xattrs.get(row);
   }
 
   get(row: number): Attributes {
@@ -34,7 +53,8 @@ class AttributeTable {
       mode: this.#mode.get(row),
       uid: this.#uid.get(row),
       gid: this.#gid.get(row),
-      time: this.#time.get(row),
+      time: { seconds: this.#seconds.get(row), nanoseconds: this.#nanoseconds.get(row) },
+      xattrs: this.#sets.get(this.#xattrs.get(row)),
     };
   }
 }
@@ -76,12 +96,13 @@ const LISTED = 1;
 /** Folders: the parent of each has a smaller index. Some are entries of the point, others only lie on the way to one. */
 export class FolderTable {
   readonly #names: NameTable;
-  readonly #attributes = new AttributeTable();
+  readonly #attributes: AttributeTable;
   readonly #state = new Column(Uint8Array);
   #known: Map<string, number> | undefined = new Map();
 
-  constructor(pool: NamePool) {
+  constructor(pool: NamePool, xattrs: XattrTable) {
     this.#names = new NameTable(pool);
+    this.#attributes = new AttributeTable(xattrs);
     this.#names.push(ROOT, '');
     this.#attributes.push(undefined);
     this.#state.push(IMPLIED);
@@ -110,6 +131,10 @@ export class FolderTable {
     this.#state.set(folder, LISTED);
     this.#attributes.set(folder, metadata);
     return true;
+  }
+
+  setXattrs(folder: number, xattrs: readonly ExtendedAttribute[]): void {
+    this.#attributes.setXattrs(folder, xattrs);
   }
 
   isListed(folder: number): boolean {
@@ -143,28 +168,34 @@ export const Kind = {
   /** A file whose content comes from volumes, or is empty. */
   file: 1,
   symlink: 2,
-  /** A further name of the file whose index is in `detail`. */
+  /** A further name of the entry whose index is in `detail`. */
   link: 3,
+  /** A named pipe, socket or device. */
+  node: 4,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** All entries that are no folders, in the order of the manifest. */
 export class EntryTable {
   readonly #names: NameTable;
-  readonly #attributes = new AttributeTable();
+  readonly #attributes: AttributeTable;
   readonly #kind = new Column(Uint8Array);
   readonly #size = new Column(Float64Array);
   readonly #detail = new Column(Uint32Array);
 
-  constructor(pool: NamePool) {
+  constructor(pool: NamePool, xattrs: XattrTable) {
     this.#names = new NameTable(pool);
+    this.#attributes = new AttributeTable(xattrs);
   }
 
   get length(): number {
     return this.#names.length;
   }
 
-  /** `detail` is the index of the first name for a link, of the target for a symlink, of the first extent for a file. */
+  /**
+   * `detail` is the index of the first name for a link, of the target for a symlink, of the first extent for a file, of what it is for
+   * a node.
+   */
   add(
     folder: number,
     name: ByteString,
@@ -207,13 +238,31 @@ export class EntryTable {
   attributes(entry: number): Attributes {
     return this.#attributes.get(entry);
   }
+
+  setXattrs(entry: number, xattrs: readonly ExtendedAttribute[]): void {
+    this.#attributes.setXattrs(entry, xattrs);
+  }
+
+  /** A number that stands for the extended attributes of an entry, the same for equal ones. */
+  xattrSet(entry: number): number {
+    return this.#attributes.xattrSet(entry);
+  }
+}
+
+/** What a special file is. */
+export interface Node {
+  type: NodeType;
+  /** Devices: major and minor number. */
+  rdev: [number, number] | undefined;
 }
 
 /** Everything that is to come into being, content aside. */
 export class Tree {
   readonly #pool = new NamePool();
-  readonly folders = new FolderTable(this.#pool);
-  readonly entries = new EntryTable(this.#pool);
+  readonly #xattrs = new XattrTable();
+  readonly folders = new FolderTable(this.#pool, this.#xattrs);
+  readonly entries = new EntryTable(this.#pool, this.#xattrs);
+  readonly #nodes: Node[] = [];
   readonly #targetOffset = new Column(Uint32Array);
   readonly #targetLength = new Column(Uint32Array);
 
@@ -225,6 +274,21 @@ export class Tree {
 
   target(index: number): ByteString {
     return this.#pool.get(this.#targetOffset.get(index), this.#targetLength.get(index));
+  }
+
+  /** Keeps what a special file is; returns its index, the entry's `detail`. */
+  addNode(node: Node): number {
+    return this.#nodes.push(node) - 1;
+  }
+
+  node(index: number): Node {
+    return this.#nodes[index] as Node;
+  }
+
+  /** Gives back what is needed only while the tree grows. */
+  seal(): void {
+    this.folders.seal();
+    this.#xattrs.seal();
   }
 
   /** Absolute path, in the source, of an entry that is no folder. */

@@ -1,6 +1,8 @@
 /** A worker of a restore: writes volumes and checks files, one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseSecretKey, type SecretKey } from '../crypto/open.ts';
+import type { ByteString } from '../model.ts';
+import { OpenFolders } from '../target/open-folders.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { checkFiles } from './check-files.ts';
 import type { Job, JobResult } from './jobs.ts';
@@ -9,6 +11,9 @@ import { type WriteOptions, writeVolume } from './write-volume.ts';
 /** What the worker is started with. */
 export interface WorkerData {
   secret: SecretKey;
+  /** The target, by its path and, as all threads have the same open files, by its number. */
+  root: ByteString;
+  rootFd: number | undefined;
   owner: boolean;
   replace: boolean;
 }
@@ -30,7 +35,9 @@ const key = parseSecretKey(data.secret);
 
 let files = 0;
 let bytes = 0;
+const folders = new OpenFolders(data.root, data.rootFd);
 const options: WriteOptions = {
+  folders,
   owner: data.owner,
   replace: data.replace,
   onProgress: (moreFiles, moreBytes) => {
@@ -47,7 +54,12 @@ function report(): void {
 }
 
 async function perform(job: Job): Promise<JobResult> {
-  return job.kind === 'volume' ? writeVolume(job, await key, options) : checkFiles(job, options);
+  try {
+    return job.kind === 'volume' ? await writeVolume(job, await key, options) : checkFiles(job, options);
+  } finally {
+    // A worker may be ended after any job, and what a thread has open is closed by nobody else.
+    folders.close();
+  }
 }
 
 function post(message: FromWorker): void {

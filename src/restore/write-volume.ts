@@ -8,11 +8,14 @@ import type { ByteString } from '../model.ts';
 import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { clear, createFile, reopenFile } from '../target/folder.ts';
+import type { OpenFolders } from '../target/open-folders.ts';
 import { unpackVolume } from '../volume/unpack.ts';
 import { attributesOf, digestOf, type FileTrouble, type JobResult, type VolumeJob } from './jobs.ts';
 
 /** How files are written. */
 export interface WriteOptions {
+  /** Leads to places in the target. */
+  folders: OpenFolders;
   /** Whether owners are set. */
   owner: boolean;
   /** Whether what stands in the way of a file is replaced. */
@@ -137,7 +140,7 @@ class VolumeWriter {
       this.#giveUp(row, 'damage', 'does not match its digest');
       return;
     }
-    const path = toFsPath(this.#paths[row] as string);
+    const path = toFsPath(this.#options.folders.place(this.#paths[row] as string));
     const fd = createFile(path, this.#options.replace);
     let failed: number;
     try {
@@ -163,7 +166,7 @@ class VolumeWriter {
     }
     const [oldest] = this.#open.keys();
     if (this.#open.size >= OPEN_FILES && oldest !== undefined) this.#close(oldest);
-    const fd = reopenFile(toFsPath(this.#paths[row] as string), 'write');
+    const fd = reopenFile(toFsPath(this.#options.folders.place(this.#paths[row] as string)), 'write');
     this.#open.set(row, fd);
     return fd;
   }

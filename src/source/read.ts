@@ -3,7 +3,10 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync }
 import { RunningDigest } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
+import { canFindHoles, nextData } from '../linux/holes.ts';
 import type { ByteString } from '../model.ts';
+import { type ReadAttributes, readAttributes } from './attributes.ts';
+import { isYoung, nowInNs } from './young.ts';
 
 /** How often a file that is being rewritten is read before its content is taken as it came. */
 const TRIES = 3;
@@ -13,6 +16,18 @@ const PIECE = 1024 * 1024;
 export interface OpenFile {
   /** Fills `into` as far as the file goes; returns how many bytes were read. */
   read(into: Uint8Array): number;
+  /** In files that take less room than they are long: where holes are. */
+  sparse?: Sparse;
+}
+
+/** What is known of the holes of a file. */
+export interface Sparse {
+  /** The next stretch of data from where reading stands on; undefined where none is left. */
+  nextData(): { from: number; to: number } | undefined;
+  /** Moves on by so many bytes, which lie in a hole. */
+  skip(length: number): void;
+  /** Holes cannot be found: long runs of zeros are to be taken for them. */
+  guess: boolean;
 }
 
 /** What take() has made of the bytes that it drew: at least how many there were, and their SHA-256. */
@@ -24,7 +39,7 @@ export interface Taken {
 
 /** A file that was read; `torn` if it never held still, so that its content is a mixture. */
 export type ReadResult<T> =
-  | { kind: 'read'; content: T; stat: BigIntStats; torn: boolean }
+  | { kind: 'read'; content: T; stat: BigIntStats; torn: boolean; attributes: ReadAttributes }
   /** It has gone, or is another kind of thing now. */
   | { kind: 'gone' }
   /** It cannot be read; `error` is the system's code. */
@@ -51,12 +66,16 @@ export async function readFile<T extends Taken>(
       const before = fstatSync(fd, { bigint: true });
       if (!before.isFile()) return { kind: 'gone' };
       const size = Number(before.size);
-      const content = await take(reader(fd), size);
+      const young = isYoung(before, nowInNs());
+      const content = await take(reader(fd, before), size);
+      const attributes = readAttributes(fd);
       const after = fstatSync(fd, { bigint: true });
-      if (isStill(before, after, content.length) || hasOnlyGrown(fd, before, after, content)) {
-        return { kind: 'read', content, stat: before, torn: false };
+      // A change within one tick of the kernel's clock leaves the stamps as they are.
+      const still = isStill(before, after, content.length) && !young;
+      if (still || isThereStill(fd, before, after, content)) {
+        return { kind: 'read', content, stat: before, torn: false, attributes };
       }
-      if (attempt === TRIES) return { kind: 'read', content, stat: before, torn: true };
+      if (attempt === TRIES) return { kind: 'read', content, stat: before, torn: true, attributes };
     } catch (error) {
       if (error instanceof ReadFailure) return failure(error.cause);
       throw error;
@@ -91,20 +110,43 @@ function failure(error: unknown): { kind: 'gone' } | { kind: 'unreadable'; error
   return { kind: 'unreadable', error: code };
 }
 
-function reader(fd: number): OpenFile {
-  return {
+/** Size of the units in which stat counts the room that a file takes. */
+const UNIT = 512n;
+
+function reader(fd: number, stat: BigIntStats): OpenFile {
+  let at = 0;
+  const file: OpenFile = {
     read(into) {
       let done = 0;
       try {
         while (done < into.length) {
-          const n = readSync(fd, into, done, into.length - done, null);
+          const n = readSync(fd, into, done, into.length - done, at + done);
           if (n === 0) break;
           done += n;
         }
       } catch (cause) {
         throw new ReadFailure('read failed', { cause });
       }
+      at += done;
       return done;
+    },
+  };
+  if (stat.blocks * UNIT >= stat.size) return file;
+  const size = Number(stat.size);
+  return {
+    ...file,
+    sparse: {
+      nextData() {
+        try {
+          return nextData(fd, at, size);
+        } catch (cause) {
+          throw new ReadFailure('seek failed', { cause });
+        }
+      },
+      skip(length) {
+        at += length;
+      },
+      guess: !canFindHoles(),
     },
   };
 }
@@ -118,8 +160,11 @@ function isStill(before: BigIntStats, after: BigIntStats, length: number): boole
   );
 }
 
-/** Whether the bytes that were taken still stand at the file's beginning. */
-function hasOnlyGrown(fd: number, before: BigIntStats, after: BigIntStats, taken: Taken): boolean {
+/**
+ * Whether the bytes that were taken still stand at the file's beginning, all of them. Then they stood there together at the moment
+ * between the two readings: they are one state of the file.
+ */
+function isThereStill(fd: number, before: BigIntStats, after: BigIntStats, taken: Taken): boolean {
   if (after.size < before.size || BigInt(taken.length) !== before.size) return false;
   const digest = new RunningDigest();
   const buffer = Buffer.allocUnsafe(PIECE);

@@ -20,6 +20,8 @@ export type Found =
   | { kind: 'unreadable'; path: ByteString; error: string }
   /** A folder on which another file system is mounted; its entry came just before. */
   | { kind: 'mount'; path: ByteString }
+  /** A name that its folder listed, and that was not there any more. */
+  | { kind: 'vanished'; path: ByteString }
   /** A path that was left out although no pattern says so: Holdfast's own state or store. */
   | { kind: 'own'; path: ByteString };
 
@@ -81,7 +83,10 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
     const path = joinPath(top.folder, name);
     const stat = name.length > COMPONENT_LIMIT ? TOO_LONG : lstat(path);
     if (stat === undefined) {
-      if (!rootHasGone()) continue;
+      if (!rootHasGone()) {
+        yield { kind: 'vanished', path };
+        continue;
+      }
       // The rest of it has not been deleted one by one.
       yield { kind: 'unlistable', path: root, error: ROOT_GONE };
       return;
@@ -106,7 +111,10 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
     }
     const names = list(path);
     if (names === undefined) {
-      if (!rootHasGone()) continue;
+      if (!rootHasGone()) {
+        yield { kind: 'vanished', path };
+        continue;
+      }
       yield { kind: 'unlistable', path: root, error: ROOT_GONE };
       return;
     }

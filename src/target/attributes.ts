@@ -1,6 +1,12 @@
-/** Owner, mode and time of what was made in the target: set on open files, so that no link can lead elsewhere. */
-import { fchmodSync, fchownSync, fstatSync, futimesSync, lchownSync, lutimesSync } from 'node:fs';
-import { timeArgument } from './times.ts';
+/** Owner, mode, extended attributes and time of what was made in the target: set so that no link can lead elsewhere. */
+import { fchmodSync, fchownSync, fstatSync, futimesSync, lchownSync, lstatSync, lutimesSync } from 'node:fs';
+import { systemCode } from '../errors.ts';
+import { toFsPath } from '../format/bytes.ts';
+import { setTime, type Timespec } from '../linux/times.ts';
+import { hasAttributes, listAttributes, removeAttribute, setAttribute } from '../linux/xattrs.ts';
+import type { ByteString, ExtendedAttribute } from '../model.ts';
+import { setMode } from './opened.ts';
+import { isWholeMicrosecond, timeArgument, toSeconds } from './times.ts';
 
 /** What is set on an entry. */
 export interface Attributes {
@@ -8,43 +14,140 @@ export interface Attributes {
   mode: number;
   uid: number;
   gid: number;
-  /** Modification time as toSeconds() gives it. */
-  time: number;
+  /** Modification time. */
+  time: Timespec;
+  /** In ascending order of their names. */
+  xattrs: readonly ExtendedAttribute[];
 }
 
 /** What could not be set: a sum of these. */
-export const NotSet = { owner: 1, mode: 2, time: 4 } as const;
+export const NotSet = { owner: 1, mode: 2, time: 4, xattrs: 8, acl: 16, capabilities: 32 } as const;
 
 const SET_UID = 0o4000;
 const SET_GID = 0o2000;
+const CAPABILITIES = 'security.capability';
+const ACL = 'system.posix_acl_';
+
+/** An open file or folder, or the place of something that must not be opened; of a symlink, itself is meant. */
+type Thing = number | ByteString;
 
 /**
  * Sets everything on an open file or folder; returns what could not be set, 0 when nothing failed. Without `owner` the owner stays as
  * it is. A program of another owner does not stay set-uid when it gets a new one.
  */
 export function setAttributes(fd: number, attributes: Attributes, owner: boolean): number {
+  return setAll(fd, attributes, owner, (mode) => fchmodSync(fd, mode));
+}
+
+/** As setAttributes, for a named pipe, socket or device at a place. */
+export function setNodeAttributes(place: ByteString, attributes: Attributes, owner: boolean): number {
+  return setAll(place, attributes, owner, (mode) => setMode(place, mode));
+}
+
+/** As setAttributes, for a symlink at a place: it has no mode of its own. */
+export function setLinkAttributes(place: ByteString, attributes: Attributes, owner: boolean): number {
+  return setAll(place, attributes, owner, undefined);
+}
+
+/**
+ * The order matters. A new owner clears set-uid, set-gid and capabilities, so it comes first. Whoever is not root can set `user.` attributes only
+ * while the mode lets him write. An ACL holds part of the mode. Nothing after the time changes it.
+ */
+function setAll(
+  thing: Thing,
+  attributes: Attributes,
+  owner: boolean,
+  chmod: ((mode: number) => void) | undefined,
+): number {
   let failed = 0;
   let { mode } = attributes;
-  if (owner && !succeeds(() => fchownSync(fd, attributes.uid, attributes.gid))) failed |= NotSet.owner;
+  const before = findAttributes(thing);
+  if (owner && !succeeds(() => setOwner(thing, attributes))) failed |= NotSet.owner;
   if ((mode & (SET_UID | SET_GID)) !== 0 && (!owner || failed !== 0)) {
-    const { uid, gid } = fstatSync(fd);
+    const { uid, gid } = typeof thing === 'number' ? fstatSync(thing) : lstatSync(toFsPath(thing));
     if (uid !== attributes.uid) mode &= ~SET_UID;
     if (gid !== attributes.gid) mode &= ~SET_GID;
   }
-  // After the owner: changing that clears set-uid and set-gid.
-  if (!succeeds(() => fchmodSync(fd, mode))) failed |= NotSet.mode;
-  const time = timeArgument(attributes.time);
-  if (!succeeds(() => futimesSync(fd, time, time))) failed |= NotSet.time;
+  const early = attributes.xattrs.filter(({ name }) => !belongsToMode(name));
+  const late = attributes.xattrs.filter(({ name }) => belongsToMode(name));
+  failed |= removeOthers(thing, before, attributes.xattrs);
+  for (const xattr of early) failed |= setXattr(thing, xattr);
+  if (chmod !== undefined && !succeeds(() => chmod(mode))) failed |= NotSet.mode;
+  for (const xattr of late) failed |= setXattr(thing, xattr);
+  if (!setModificationTime(thing, attributes.time)) failed |= NotSet.time;
   return failed;
 }
 
-/** As setAttributes, for a symlink, which has no mode of its own. `path` must not lead through other links. */
-export function setLinkAttributes(path: string | Buffer, attributes: Attributes, owner: boolean): number {
+function belongsToMode(name: ByteString): boolean {
+  return name.startsWith('system.') || name.startsWith('security.');
+}
+
+function setOwner(thing: Thing, { uid, gid }: Attributes): void {
+  if (typeof thing === 'number') fchownSync(thing, uid, gid);
+  else lchownSync(toFsPath(thing), uid, gid);
+}
+
+/** What is there already: an ACL that came of the folder above, or what a folder had that was there before. */
+function findAttributes(thing: Thing): ByteString[] {
+  if (!hasAttributes()) return [];
+  try {
+    return listAttributes(thing);
+  } catch {
+    return [];
+  }
+}
+
+/** Removes what the point does not have. Labels that the system itself gives (`security.`) stay. */
+function removeOthers(
+  thing: Thing,
+  before: readonly ByteString[],
+  wanted: readonly ExtendedAttribute[],
+): number {
   let failed = 0;
-  if (owner && !succeeds(() => lchownSync(path, attributes.uid, attributes.gid))) failed |= NotSet.owner;
-  const time = timeArgument(attributes.time);
-  if (!succeeds(() => lutimesSync(path, time, time))) failed |= NotSet.time;
+  for (const name of before) {
+    if (wanted.some((xattr) => xattr.name === name)) continue;
+    if (name.startsWith('security.') && name !== CAPABILITIES) continue;
+    const gone = succeeds(() => {
+      try {
+        removeAttribute(thing, name);
+      } catch (error) {
+        if (systemCode(error) !== 'ENODATA') throw error;
+      }
+    });
+    if (!gone) failed |= bitOf(name);
+  }
   return failed;
+}
+
+function setXattr(thing: Thing, { name, value }: ExtendedAttribute): number {
+  return succeeds(() => setAttribute(thing, name, value)) ? 0 : bitOf(name);
+}
+
+function bitOf(name: ByteString): number {
+  if (name === CAPABILITIES) return NotSet.capabilities;
+  return name.startsWith(ACL) ? NotSet.acl : NotSet.xattrs;
+}
+
+/** Seconds outside of these are more than many file systems hold; they then keep the nearest time without a word. */
+const LEAST_SECONDS = -(2 ** 31);
+const MOST_SECONDS = 2 ** 31;
+
+function setModificationTime(thing: Thing, time: Timespec): boolean {
+  return succeeds(() => {
+    if (!setTime(thing, time)) {
+      const seconds = timeArgument(toSeconds(time));
+      if (typeof thing === 'number') futimesSync(thing, seconds, seconds);
+      else lutimesSync(toFsPath(thing), seconds, seconds);
+      if (!isWholeMicrosecond(time)) throw new Error('no nanoseconds here');
+    }
+    if (time.seconds > LEAST_SECONDS && time.seconds < MOST_SECONDS) return;
+    const stat =
+      typeof thing === 'number'
+        ? fstatSync(thing, { bigint: true })
+        : lstatSync(toFsPath(thing), { bigint: true });
+    if (stat.mtimeNs !== BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanoseconds))
+      throw new Error('the file system cannot hold this time');
+  });
 }
 
 /** What was not set, in words. */
@@ -52,6 +155,9 @@ export function describeNotSet(failed: number): string {
   const words: string[] = [];
   if ((failed & NotSet.owner) !== 0) words.push('owner');
   if ((failed & NotSet.mode) !== 0) words.push('mode');
+  if ((failed & NotSet.acl) !== 0) words.push('ACL');
+  if ((failed & NotSet.capabilities) !== 0) words.push('capabilities');
+  if ((failed & NotSet.xattrs) !== 0) words.push('extended attributes');
   if ((failed & NotSet.time) !== 0) words.push('modification time');
   return `${words.join(' and ')} could not be set`;
 }

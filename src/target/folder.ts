@@ -1,8 +1,9 @@
 /** Makes folders and names below a target, and clears what stands in their way. No link is ever followed on the last step. */
 import {
   accessSync,
-  chmodSync,
+  closeSync,
   constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -10,6 +11,9 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { systemCode } from '../errors.ts';
+import { toFsPath } from '../format/bytes.ts';
+import type { ByteString } from '../model.ts';
+import { setMode } from './opened.ts';
 
 /** A path as node:fs takes it. */
 export type FsPath = string | Buffer;
@@ -39,12 +43,12 @@ export function makeFolder(path: FsPath, replace: boolean, mode = WORKING_MODE):
  * Lets this user make things in a folder of his that is write-protected; its mode is set again in the end. Does nothing for root, and
  * where it cannot help: what is then tried in the folder fails and is named.
  */
-export function openForWork(path: FsPath): void {
+export function openForWork(path: ByteString): void {
   try {
-    accessSync(path, constants.W_OK | constants.X_OK);
+    accessSync(toFsPath(path), constants.W_OK | constants.X_OK);
   } catch {
     try {
-      if (lstatSync(path).isDirectory()) chmodSync(path, WORKING_MODE);
+      if (lstatSync(toFsPath(path)).isDirectory()) setMode(path, WORKING_MODE);
     } catch {}
   }
 }
@@ -79,10 +83,18 @@ export function createFile(path: FsPath, replace: boolean): number {
   return making(path, replace, () => openSync(path, flags, 0o600));
 }
 
-/** Opens a file that createFile() made. O_NONBLOCK: a pipe put in its place must not make the restore wait. */
+/**
+ * Opens a file that createFile() made. O_NONBLOCK: a pipe put in its place must not make the restore wait. One that is to be written has no
+ * other name yet: another file's, put in its place, would be an error, EEXIST.
+ */
 export function reopenFile(path: FsPath, how: 'read' | 'write'): number {
   const access = how === 'read' ? constants.O_RDONLY : constants.O_WRONLY;
-  return openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if (how === 'read') return fd;
+  const status = fstatSync(fd);
+  if (status.isFile() && status.nlink <= 1) return fd;
+  closeSync(fd);
+  throw Object.assign(new Error('EEXIST: something else is in its place'), { code: 'EEXIST' });
 }
 
 /** Opens a folder, to set what belongs to it. */

@@ -1,9 +1,20 @@
 /** The folder that a restore writes into: whether it may be used, and how it is opened and left. */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isNoSpace } from '../durable.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
-import { fromText, show } from '../format/bytes.ts';
+import { fromText, show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import { writeFailed } from './failure.ts';
 import {
@@ -14,6 +25,7 @@ import {
   type RestoreIdentity,
   readMarker,
 } from './marker.ts';
+import { O_PATH, openedPath } from './opened.ts';
 
 /** What was decided about a target before anything is written. */
 export interface TargetChoice {
@@ -33,6 +45,8 @@ export interface TargetChoice {
 export interface Target {
   /** Absolute path without links, as a byte string. */
   root: ByteString;
+  /** The same, open; undefined on a machine without /proc, where that would lead nowhere. */
+  rootFd: number | undefined;
   marker: Marker;
   /** Mode that it gets in the end, unless it is an entry itself; null where it keeps what it has. */
   mode: number | null;
@@ -101,7 +115,7 @@ export async function openTarget(
   const { path, resumed, mode, overwrite } = choice;
   if (resumed !== undefined) {
     const root = attempt(path, () => realpathSync(path));
-    return { root: fromText(root), marker: await Marker.resume(root, resumed.length), mode: resumed.mode };
+    return opened(path, root, resumed.mode, overwrite, () => Marker.resume(root, resumed.length));
   }
   let toBe: number | null = null;
   if (!overwrite && mode === undefined) {
@@ -114,11 +128,65 @@ export async function openTarget(
     toBe = close(path) ? mode : null;
   }
   const root = attempt(path, () => realpathSync(path));
-  return {
-    root: fromText(root),
-    marker: await Marker.create(root, { ...identity, overwrite, mode: toBe }),
-    mode: toBe,
-  };
+  return opened(path, root, toBe, overwrite, () =>
+    Marker.create(root, { ...identity, overwrite, mode: toBe }),
+  );
+}
+
+/** Opens the target's folder, and then its marker. */
+async function opened(
+  path: string,
+  root: string,
+  mode: number | null,
+  overwrite: boolean,
+  openMarker: () => Promise<Marker>,
+): Promise<Target> {
+  const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  const fd = attempt(path, () => openSync(root, flags));
+  try {
+    const rootFd = attempt(path, () => leadsSomewhere(fd)) ? fd : undefined;
+    if (rootFd === undefined && overwrite) {
+      throw new HoldfastError(
+        'io',
+        `${show(fromText(path))} cannot be restored into safely, since /proc is not mounted: mount it, or restore into a new folder`,
+        { path },
+      );
+    }
+    if (rootFd === undefined) closeSync(fd);
+    return { root: fromText(root), rootFd, marker: await openMarker(), mode };
+  } catch (error) {
+    closeQuietly(fd);
+    throw error;
+  }
+}
+
+/** Whether /proc leads to what is open. */
+function leadsSomewhere(fd: number): boolean {
+  return statSync(openedPath(fd), { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {}
+}
+
+/** Lets go of a target, which stays as it is. */
+export function closeTarget({ rootFd, marker }: Target): void {
+  marker.close();
+  if (rootFd !== undefined) closeQuietly(rootFd);
+}
+
+/** Gives the target the mode that it is to have in the end. */
+export function setFinalMode({ root, rootFd, mode }: Target): void {
+  if (mode === null) return;
+  const path = rootFd === undefined ? toFsPath(root) : `${openedPath(rootFd)}/.`;
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fchmodSync(fd, mode);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Whether the folder could be closed: one of another owner may be writable and yet not ours to change. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plan, type Situation, volumesToGiveUp } from '../../src/backup/plan.ts';
-import type { IndexHeader, IndexSet } from '../../src/index/header.ts';
+import { INDEX_VERSION, type IndexHeader, type IndexSet } from '../../src/index/header.ts';
 
 const MIB = 1024 * 1024;
 
@@ -17,7 +17,7 @@ function set(seq: number, volumes: [number, number, number][]): IndexSet {
 }
 
 const index: IndexHeader = {
-  version: 1,
+  version: INDEX_VERSION,
   cutter: 1,
   strategy: 'town',
   signer: 'S',

@@ -419,7 +419,7 @@ describe('what cannot be read', () => {
     for (let time = 0; time < 2; time++) {
       const made = await run();
       expect(incidentsOf(made)).toEqual([`unreadable ${root}/a carried`, `unreadable ${root}/d carried`]);
-      expect(made.result.incomplete).toEqual({ carried: 2, torn: 0, unreadable: 0 });
+      expect(made.result.incomplete).toEqual({ carried: 2, torn: 0, unreadable: 0, partial: 0 });
       expect(made.listed.length).toBe(3);
       expect(entry('a')).toMatchObject({ carried: true, since: host.seqs[1] });
       expect(host.content(entry('a') as never).toString()).toBe('first');
@@ -449,7 +449,7 @@ describe('what cannot be read', () => {
     chmodSync(join(root, 'a'), 0o600);
     const made = await asNobody(() => host.run());
     expect(incidentsOf(made)).toEqual([`unreadable ${root}/a`]);
-    expect(made.result.incomplete).toEqual({ carried: 0, torn: 0, unreadable: 1 });
+    expect(made.result.incomplete).toEqual({ carried: 0, torn: 0, unreadable: 1, partial: 0 });
     expect(made.listed.map(({ path }) => path)).toEqual([root, `${root}/b`]);
   });
 
@@ -473,7 +473,7 @@ describe('what cannot be read', () => {
     await asNobody(() => host.run());
     chmodSync(join(root, 'd'), 0o700);
     const { result } = await asNobody(() => host.run());
-    expect(result.incomplete).toEqual({ carried: 0, torn: 0, unreadable: 1 });
+    expect(result.incomplete).toEqual({ carried: 0, torn: 0, unreadable: 1, partial: 0 });
   });
 
   test('of a missing root stays, with what it needs', async () => {
@@ -525,7 +525,7 @@ describe('a file that is written to while it is read', () => {
     const sink = new MeddlingSink(() => overwrite(file, 0.001, noise(100, `${++times}`)));
     const made = await host.run({ sink });
     expect(incidentsOf(made)).toEqual([`torn ${file}`]);
-    expect(made.result.incomplete).toEqual({ carried: 0, torn: 1, unreadable: 0 });
+    expect(made.result.incomplete).toEqual({ carried: 0, torn: 1, unreadable: 0, partial: 0 });
     const entry = host.point().get(`a ${file}`);
     expect(entry?.torn).toBe(true);
     expect(host.content(entry as never).length).toBe(12 * MIB);

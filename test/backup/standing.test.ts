@@ -9,7 +9,7 @@ import type { StoredCommit } from '../../src/chain/commits.ts';
 import { readVerifier } from '../../src/crypto/check.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import type { Commit } from '../../src/format/commit.ts';
-import type { IndexHeader } from '../../src/index/header.ts';
+import { INDEX_VERSION, type IndexHeader } from '../../src/index/header.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
 import { makeKeys, type QuickKeys, QuickStore } from '../helpers/quick-store.ts';
@@ -69,7 +69,7 @@ class Scene {
 function header({ commit, commitSha256 }: StoredCommit): IndexHeader {
   const { seq, id, time } = commit;
   return {
-    version: 1,
+    version: INDEX_VERSION,
     cutter: 1,
     strategy: 'town',
     signer: keys.signer.fingerprint,

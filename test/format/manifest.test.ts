@@ -14,6 +14,7 @@ import {
   parseContents,
   parseLine,
 } from '../../src/format/manifest.ts';
+import { encodeXattrs } from '../../src/format/xattrs.ts';
 import type { Entry, Extent, Gone } from '../../src/model.ts';
 import { answers, outcome, readVectors, type Vector } from './vectors.ts';
 
@@ -30,6 +31,7 @@ interface LineVector extends Vector {
     target64?: string;
     size?: number;
     extents?: number;
+    xattrs?: number;
   };
 }
 
@@ -42,7 +44,15 @@ function join(lines: readonly ManifestLine[]): Entry | Gone | undefined {
     lines.map((_, i) => i < lines.length - 1),
   );
   const more = rest.flatMap((l) => (l.kind === 'more' ? l.extents : []));
-  return { ...head.entry, extents: [...head.entry.extents, ...more] };
+  const xattrs = [
+    ...(head.entry.xattrs ?? []),
+    ...rest.flatMap((l) => (l.kind === 'more' ? (l.xattrs ?? []) : [])),
+  ];
+  return {
+    ...head.entry,
+    extents: [...head.entry.extents, ...more],
+    ...(xattrs.length > 0 ? { xattrs } : {}),
+  };
 }
 
 function encode(lines: readonly ManifestLine[]): string {
@@ -51,7 +61,15 @@ function encode(lines: readonly ManifestLine[]): string {
   const entry = join(lines);
   if (entry === undefined) return '';
   if (entry.type === 'gone') return encodeGone(entry.path, entry.since);
-  return [...encodeEntry(entry.path, entry.since, encodeHead(entry), entry.extents)].join('');
+  return [
+    ...encodeEntry(
+      entry.path,
+      entry.since,
+      encodeHead(entry),
+      encodeXattrs(entry.xattrs ?? []),
+      entry.extents,
+    ),
+  ].join('');
 }
 
 describe('vectors of lines', () => {
@@ -70,17 +88,20 @@ describe('vectors of lines', () => {
       expect([entry.size, entry.extents.length]).toEqual([means.size, means.extents]);
       expect(entry.extents.reduce((sum, e) => sum + e.length, 0)).toBe(entry.size);
       expect(entry.target).toBe(fromJson(means.target, means.target64));
+      expect(entry.xattrs?.length).toBe(means.xattrs);
     }
     const again = encode(parsed);
     if (canonical) expect(again).toBe(lines.map((line) => `${line}\n`).join(''));
     // What another program wrote in other words is written in these, and means the same.
     else
       expect(
-        again
-          .trimEnd()
-          .split('\n')
-          .map((line) => parseLine(line, source)),
-      ).toEqual(parsed);
+        join(
+          again
+            .trimEnd()
+            .split('\n')
+            .map((line) => parseLine(line, source)),
+        ),
+      ).toEqual(entry);
   });
 
   test.each(vectors.filter((v) => v.expect !== 'ok'))(
@@ -124,6 +145,15 @@ const extent: fc.Arbitrary<Extent> = fc.oneof(
   }),
   number.map((length) => ({ seq: 0, volume: 0, position: 0, offset: 0, length })),
 );
+const xattrs = fc
+  .uniqueArray(
+    fc.record({
+      name: fc.uint8Array({ minLength: 1, maxLength: 20 }).map((b) => fromBytes(b.map((c) => c || 1))),
+      value: fc.uint8Array({ maxLength: 200 }).map((b) => Buffer.from(b)),
+    }),
+    { minLength: 1, maxLength: 5, selector: ({ name }) => name },
+  )
+  .map((list) => list.sort((a, b) => (a.name < b.name ? -1 : 1)));
 const metadata = fc.record(
   {
     source: fc.constant('www'),
@@ -140,6 +170,8 @@ const metadata = fc.record(
     link: fc.string({ maxLength: 20 }),
     carried: fc.constant(true as const),
     torn: fc.constant(true as const),
+    partial: fc.constant(true as const),
+    xattrs,
   },
   { requiredKeys: ['source', 'path', 'since', 'mode', 'uid', 'gid', 'mtimeNs', 'size', 'extents'] },
 );
@@ -158,8 +190,13 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
     .map(([m, type, rdev]) => ({ ...m, type, rdev })),
 );
 
-function linesOf({ path, since, extents, ...rest }: Entry): string[] {
-  return [...encodeEntry(path, since, encodeHead(rest), extents)];
+function linesOf({ path, since, extents, xattrs, ...rest }: Entry): string[] {
+  return [...encodeEntry(path, since, encodeHead(rest), encodeXattrs(xattrs ?? []), extents)];
+}
+
+/** How many lines there are besides those with extents. */
+function parsedXattrLines(lines: readonly string[]): number {
+  return lines.filter((line) => !line.includes('"extents":[')).length;
 }
 
 function parsed(lines: readonly string[]): Entry | Gone | undefined {
@@ -205,13 +242,34 @@ describe('any entry', () => {
           delete file.target;
           delete file.rdev;
           const lines = linesOf(file);
-          expect(lines).toHaveLength(Math.ceil(n / EXTENTS_PER_LINE));
+          const more = file.xattrs === undefined ? 0 : parsedXattrLines(lines);
+          expect(lines).toHaveLength(Math.ceil(n / EXTENTS_PER_LINE) + more);
           expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(LINE_LIMIT);
           expect(parsed(lines)).toEqual(file);
         },
       ),
       { numRuns: 30 },
     );
+  });
+
+  test('may have any number of extended attributes, in lines none of which is too long', () => {
+    const value = Buffer.alloc(65_536, 7);
+    const many = Array.from({ length: 400 }, (_, i) => ({ name: `user.${1000 + i}`, value }));
+    const few: Extent[] = [{ seq: 1, volume: 1, position: 0, offset: 0, length: 5 }];
+    const file = {
+      ...BARE,
+      type: 'file' as const,
+      size: 5,
+      sha256: '0'.repeat(64),
+      extents: few,
+      xattrs: many,
+    };
+    for (const entry of [file, { ...BARE, xattrs: many }]) {
+      const lines = linesOf(entry);
+      expect(lines.length).toBeGreaterThan(100);
+      expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(LINE_LIMIT);
+      expect(parsed(lines)).toEqual(entry);
+    }
   });
 
   test('with the longest path and target that Linux has fits into a line', () => {
@@ -235,6 +293,7 @@ describe('any entry', () => {
       '/a',
       1,
       encodeHead({ ...BARE, type: 'file', sha256: '0'.repeat(64) }),
+      [],
       endless(),
     );
     for (let i = 1; i <= 5; i++) {

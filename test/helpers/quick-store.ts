@@ -19,6 +19,7 @@ import {
 } from '../../src/format/manifest.ts';
 import { manifestName, StrategyNames, volumeName } from '../../src/format/names.ts';
 import { compareNames, comparePaths } from '../../src/format/order.ts';
+import { encodeXattrs, XATTRS_FEATURE } from '../../src/format/xattrs.ts';
 import type { Entry, Extent, Gone } from '../../src/model.ts';
 import type { Store } from '../../src/store/store.ts';
 import { compressWhole } from '../../src/volume/pack.ts';
@@ -146,6 +147,10 @@ export class QuickStore {
       strategy: this.names.root,
       recipient: this.keys.recipient,
     });
+    if ((plan.entries ?? []).some((e) => e.type !== 'gone' && (e.xattrs !== undefined || e.partial))) {
+      commit.features.push(XATTRS_FEATURE);
+      commit.incomplete.partial = 0;
+    }
     plan.change?.(commit);
     return this.commit(commit, plan.signer);
   }
@@ -251,7 +256,13 @@ export function cutLines(
 
 function linesOf(entry: Entry | Gone): Iterable<string> {
   if (entry.type === 'gone') return [encodeGone(entry.path, entry.since)];
-  return encodeEntry(entry.path, entry.since, encodeHead(entry), entry.extents);
+  return encodeEntry(
+    entry.path,
+    entry.since,
+    encodeHead(entry),
+    encodeXattrs(entry.xattrs ?? []),
+    entry.extents,
+  );
 }
 
 /** A file; without content an empty one. */

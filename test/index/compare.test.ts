@@ -74,6 +74,7 @@ class Host {
       outcome.skipped.push(`${change.why} ${change.path}`);
       return;
     }
+    if (change.kind === 'vanished') return;
     const { source, path } =
       change.kind === 'fresh' ? change : { source: change.old.source, path: change.old.entry.path };
     const line = (signature: string, flags: string) =>

@@ -156,7 +156,13 @@ describe('the index in a state folder', () => {
   test('cannot be used when it was made by another version, or with other cuts', async () => {
     const { folder, header } = await promoted();
     const file = join(folder, 'index.json');
-    for (const change of [{ version: 2 }, { cutter: CUTTER_VERSION + 1 }, { more: 1 }, { sets: [] }]) {
+    for (const change of [
+      { version: INDEX_VERSION + 1 },
+      { version: 1 },
+      { cutter: CUTTER_VERSION + 1 },
+      { more: 1 },
+      { sets: [] },
+    ]) {
       const json = JSON.stringify({ ...header, ...change });
       writeFileSync(file, `${json}\n${hash('sha256', json)}\n`);
       expect(readHeader(file)).toEqual({ unusable: 'it was made by another version of Holdfast' });

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { StoredCommit } from '../../src/chain/commits.ts';
-import type { CommitObject } from '../../src/format/commit.ts';
+import type { Commit, CommitObject } from '../../src/format/commit.ts';
 import { manifestName, setFolder } from '../../src/format/names.ts';
 import { type ManifestItem, type ManifestReader, readManifest } from '../../src/manifest/read.ts';
 import { Selection } from '../../src/manifest/select.ts';
@@ -315,6 +315,40 @@ describe('a manifest is refused, well signed as it is,', () => {
     ['an entry is newer than its set', (text) => text.replace('"since":1', '"since":2'), /newer/],
   ])('when %s', async (_what, change, message) => {
     const error = await refused({ text: (name, text) => (name === PART ? change(text) : text) });
+    expect(error.message).toMatch(message);
+  });
+
+  test('when it has attributes that its commit does not announce', async () => {
+    const unannounced = (commit: Commit) => {
+      commit.features = [];
+      delete commit.incomplete.partial;
+    };
+    const entries = [folder('/f', 1, { xattrs: [{ name: 'user.a', value: Buffer.from('x') }] })];
+    const error = await refused({ entries, change: unannounced });
+    expect(error.message).toMatch(/does not announce/);
+  });
+
+  const MANY = Array.from({ length: 9 }, (_, i) => ({ name: `user.${i}`, value: Buffer.alloc(60_000, i) }));
+
+  test.each<[string, (lines: string[]) => string[], RegExp]>([
+    ['come twice', (l) => [l[0], l[1], l[1], ...l.slice(2)] as string[], /out of order/],
+    [
+      'go on after extents',
+      (l) => [l[0], '{"extents":[[4]],"continues":true}', ...l.slice(1)] as string[],
+      /none are due/,
+    ],
+    [
+      'end before the extents',
+      (l) => [...l.slice(0, -2), (l.at(-2) as string).replace(',"continues":true', ''), l.at(-1)] as string[],
+      /do not sum up/,
+    ],
+    ['break off', (l) => l.slice(0, -1), /lines where|cut short/],
+  ])('when the attributes of a file %s', async (_what, change, message) => {
+    const entries = [file('/f', 1, [stretch(10, { seq: 0 })], { size: 10, xattrs: MANY })];
+    const error = await refused({
+      entries,
+      ...lines(([source, ...rest]) => [source as string, ...change(rest)]),
+    });
     expect(error.message).toMatch(message);
   });
 

@@ -3,6 +3,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -570,7 +571,7 @@ describe('the command line', () => {
     const to = join(await temporaryFolder(), 'to');
     const { code, stderr } = await recover(store, ['--signer', signer, '--to', to]);
     expect(code).toBe(3);
-    expect(stderr).toMatch(/\/srv\/socket: a socket cannot be restored/);
+    expect(lstatSync(join(to, 'srv/socket')).isSocket()).toBe(true);
     expect(stderr).toMatch(/\/srv\/late: /);
     expect(readFileSync(join(to, 'srv/late'), 'utf8')).toBe('late');
   });

@@ -58,6 +58,8 @@ def parse_lines(vector):
             entry = recover.parse_entry(line, vector["source"].encode(), AnySets(), "part", report)
             if report.damages:
                 raise recover.Damage("forbidden path")
+        elif "xattrs" in line:
+            recover.add_xattrs(entry, recover.parse_xattrs(line["xattrs"], "part"), "part")
         elif "extents" in line:
             extents = recover.parse_extents(line["extents"], AnySets(), "part")
             if entry is not None:
@@ -67,6 +69,7 @@ def parse_lines(vector):
         assert entry.path == recover.parse_bytes(means, "path"), "path"
         assert entry.type == means["type"], "type"
         assert (entry.size, len(entry.extents)) == (means.get("size", 0), means.get("extents", 0)), "extents"
+        assert len(entry.xattrs) == means.get("xattrs", 0), "xattrs"
         if entry.type == "symlink":
             assert entry.target == recover.parse_bytes(means, "target"), "target"
         recover.complete(entry, "part")

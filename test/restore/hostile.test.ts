@@ -7,20 +7,24 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { getAttribute, listAttributes } from '../../src/linux/xattrs.ts';
 import type { Entry } from '../../src/model.ts';
 import { file, folder } from '../helpers/quick-store.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
+import { mountTmpfs } from '../source/rights.ts';
 import {
   at,
   fileOf,
   makeRestoreKeys,
   memoryRig,
   type RestoreKeys,
+  ROOT,
   restoreNewest,
   snapshot,
   symlink,
@@ -276,3 +280,161 @@ test('an extent in a volume that the point does not say it depends on loses that
   expect(result.damaged.map(({ path }) => path)).toEqual(['/b']);
   expect(readdirSync(root)).toEqual(['a']);
 });
+
+/** Everything that a restore makes in a folder. */
+function everyKind(): { volumes: Buffer[][]; entries: Entry[]; both: Buffer } {
+  const both = Buffer.concat([CONTENT, CONTENT]);
+  const fifo: Entry = { ...folder('/d/pipe', 1), type: 'fifo', mode: 0o666 };
+  const entries = [
+    folder('/d', 1, { mode: 0o777 }),
+    content('/d/empty-not', { mode: 0o4777, link: 'l' }),
+    file('/d/empty', 1, [], { mode: 0o777 }),
+    fileOf('/d/parts', both, [EXTENT, EXTENT], { mode: 0o777 }),
+    symlink('/d/soft', 'x'),
+    content('/d/twin', { link: 'l' }),
+    fifo,
+    folder('/d/sub', 1, { mode: 0o777 }),
+    content('/d/sub/victim', { mode: 0o777 }),
+  ];
+  return { volumes: [[CONTENT]], entries, both };
+}
+
+for (const moment of ['restoring', 'finishing']) {
+  for (const which of ['d', 'd/sub']) {
+    test(`somebody puts a symlink in the place of the folder ${which} before "${moment}": nothing happens behind it`, async () => {
+      const { quick } = memoryRig(keys);
+      const { root, outside, victim } = await place();
+      mkdirSync(root);
+      writeFileSync(join(root, 'mine'), 'mine');
+      mkdirSync(join(outside, 'sub'), { mode: 0o711 });
+      writeFileSync(join(outside, 'sub/victim'), 'precious too', { mode: 0o604 });
+      const { volumes, entries } = everyKind();
+      await quick.add({ seq: 1, volumes, entries });
+      const before = snapshot(outside);
+      const swap = (name: string) => {
+        if (name !== moment) return;
+        renameSync(join(root, which), join(root, 'taken'));
+        symlinkSync(which === 'd' ? outside : join(outside, 'sub'), join(root, which));
+      };
+      const result = await restoreNewest(quick, keys, {
+        target: root,
+        overwrite: true,
+        observer: { phase: swap },
+      });
+      expect(snapshot(outside)).toEqual(before);
+      expectUntouched(victim);
+      // It is said that not everything is where it belongs.
+      expect(result.incomplete.length).toBeGreaterThan(0);
+      expect(lstatSync(join(root, which)).isSymbolicLink()).toBe(true);
+    });
+  }
+}
+
+test('somebody puts a link to another file in the place of one that comes in parts: it is not written to', async () => {
+  for (const link of [linkSync, symlinkSync]) {
+    const { quick } = memoryRig(keys);
+    const { root, victim } = await place();
+    mkdirSync(root);
+    writeFileSync(join(root, 'mine'), 'mine');
+    const { volumes, entries } = everyKind();
+    await quick.add({ seq: 1, volumes, entries });
+    const swap = (name: string) => {
+      if (name !== 'restoring') return;
+      renameSync(join(root, 'd/parts'), join(root, 'd/taken'));
+      link(victim, join(root, 'd/parts'));
+    };
+    const result = await restoreNewest(quick, keys, {
+      target: root,
+      overwrite: true,
+      observer: { phase: swap },
+    });
+    expectUntouched(victim);
+    expect(result.incomplete.map(({ path }) => path)).toEqual(['/d/parts']);
+  }
+});
+
+test('names of one link group that are of different types are never linked to one another', async () => {
+  const { quick } = memoryRig(keys);
+  const { root, victim } = await place();
+  const fifo: Entry = { ...folder('/p', 1), type: 'fifo' };
+  const entries = [
+    symlink('/a', victim, { link: 'x' }),
+    content('/b', { link: 'x' }),
+    symlink('/c', victim, { link: 'x' }),
+    { ...fifo, link: 'x' },
+  ];
+  await quick.add({ seq: 1, volumes: [[CONTENT]], entries });
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(result).toMatchObject({ restored: 4, damaged: [], incomplete: [] });
+  expectUntouched(victim);
+  expect(readFileSync(join(root, 'b')).equals(CONTENT)).toBe(true);
+  expect(lstatSync(join(root, 'p')).isFIFO()).toBe(true);
+});
+
+test('attributes, times and device numbers that this system does not have are named, and the rest comes back', async () => {
+  const { quick } = memoryRig(keys);
+  const { root } = await place();
+  const xattrs = (...names: string[]) => ({
+    xattrs: names.map((name) => ({ name, value: Buffer.from('x') })),
+  });
+  const disk: Entry = { ...folder('/disk', 1), type: 'block', rdev: [2 ** 50, 2 ** 50] };
+  const entries = [
+    disk,
+    folder('/dir', 1, xattrs('nonsense')),
+    content('/f', xattrs('user.', 'user.good', 'zzz.none')),
+    content('/g', { xattrs: [{ name: 'system.posix_acl_access', value: Buffer.from('no ACL') }] }),
+    content('/late', { mtimeNs: 10n ** 29n }),
+    content('/early', { mtimeNs: -(10n ** 29n) }),
+    symlink('/s', 'x', { mtimeNs: 10n ** 29n, ...xattrs('user.not-on-links') }),
+  ];
+  await quick.add({ seq: 1, volumes: [[CONTENT]], entries });
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(result.damaged).toEqual([]);
+  const said = Object.fromEntries(result.incomplete.map(({ path, problem }) => [path, problem]));
+  expect(said).toEqual({
+    '/disk': 'cannot be made (EINVAL)',
+    '/dir': 'extended attributes could not be set',
+    '/f': 'extended attributes could not be set',
+    '/g': 'ACL could not be set',
+    '/late': 'modification time could not be set',
+    '/early': 'modification time could not be set',
+    '/s': 'extended attributes and modification time could not be set',
+  });
+  expect(listAttributes(join(root, 'f'))).toEqual(['user.good']);
+  for (const name of ['f', 'g', 'late', 'early'])
+    expect(readFileSync(join(root, name)).equals(CONTENT)).toBe(true);
+});
+
+test.runIf(ROOT)(
+  'attributes that fill many lines come back, of files in parts, folders, links and pipes',
+  async () => {
+    const { quick } = memoryRig(keys);
+    const base = await temporaryFolder();
+    mountTmpfs(join(base, 'memory'), 'size=256m');
+    const root = join(base, 'memory/back');
+    const many = Array.from({ length: 12 }, (_, i) => ({
+      name: `trusted.${100 + i}`,
+      value: Buffer.alloc(65_536 - i, i + 1),
+    }));
+    const both = Buffer.concat([CONTENT, CONTENT]);
+    const pipe: Entry = { ...folder('/pipe', 1), type: 'fifo' };
+    const entries = [
+      folder('/dir', 1, { xattrs: many }),
+      fileOf('/parts', both, [EXTENT, EXTENT], { xattrs: many }),
+      content('/whole', { xattrs: many.slice(1) }),
+      file('/void', 1, [], { xattrs: many.slice(2) }),
+      symlink('/link', 'x', { xattrs: many.slice(3) }),
+      { ...pipe, xattrs: many.slice(4) },
+    ];
+    // Cut so that a part begins between the lines of one entry.
+    await quick.add({ seq: 1, volumes: [[CONTENT]], entries, linesPerPart: 3 });
+    const result = await restoreNewest(quick, keys, { target: root });
+    expect(result).toMatchObject({ restored: entries.length, incomplete: [], damaged: [] });
+    for (const { path, xattrs = [] } of entries) {
+      const place = join(root, path);
+      expect(listAttributes(place)).toEqual(xattrs.map(({ name }) => name));
+      for (const { name, value } of xattrs) expect(getAttribute(place, name)?.equals(value)).toBe(true);
+    }
+    expect(readFileSync(join(root, 'parts')).equals(both)).toBe(true);
+  },
+);

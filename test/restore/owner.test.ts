@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Entry } from '../../src/model.ts';
 import { directoryStore } from '../../src/store/directory.ts';
 import { folder, QuickStore } from '../helpers/quick-store.ts';
@@ -146,15 +147,47 @@ test.runIf(ROOT)('as root, owners and set-uid come back', async () => {
   }
 });
 
-test('a folder in the way that cannot be replaced, and what would be in it, are named; the rest comes back', async () => {
+test.runIf(ROOT)(
+  'a folder that cannot be made, and what would be in it, are named; the rest comes back',
+  async () => {
+    const { quick } = memoryRig(keys);
+    const entries = [
+      fileOf('/fine', CONTENT, [EXTENT]),
+      folder('/locked/d', 1),
+      fileOf('/locked/d/f', CONTENT, [EXTENT]),
+      symlink('/locked/d/link', 'x'),
+    ];
+    await quick.add({ seq: 1, volumes: [[CONTENT]], entries });
+    const root = join(await temporaryFolder(), 'back');
+    mkdirSync(join(root, 'locked'), { recursive: true });
+    execFileSync('chattr', ['+i', join(root, 'locked')]);
+    onTestFinished(() => void execFileSync('chattr', ['-i', join(root, 'locked')]));
+    const result = await restoreNewest(quick, keys, { target: root, overwrite: true });
+    expect(result).toMatchObject({ restored: 1, damaged: [] });
+    expect(result.incomplete.map(({ path }) => path)).toEqual(['/locked/d', '/locked/d/f', '/locked/d/link']);
+    expect(readFileSync(join(root, 'fine')).equals(CONTENT)).toBe(true);
+  },
+);
+
+test('a tree that is deeper than the longest path comes back', async () => {
   const { quick } = memoryRig(keys);
-  const name = 'x'.repeat(250);
-  const deep = `/${Array.from({ length: 17 }, () => name).join('/')}`;
-  const entries = [fileOf('/fine', CONTENT, [EXTENT]), fileOf(`${deep}/f`, CONTENT, [EXTENT])];
+  const deep = `/${Array.from({ length: 40 }, () => 'x'.repeat(250)).join('/')}`;
+  const entries = [
+    fileOf(`${deep}/f`, CONTENT, [EXTENT], { link: 'a' }),
+    fileOf(`${deep}/further`, CONTENT, [EXTENT], { link: 'a' }),
+    fileOf(`${deep}/parts`, BOTH, [EXTENT, EXTENT]),
+    symlink(`${deep}/s`, 'f'),
+  ];
   await quick.add({ seq: 1, volumes: [[CONTENT]], entries });
-  const root = join(await temporaryFolder(), 'back');
-  const result = await restoreNewest(quick, keys, { target: root });
-  expect(result).toMatchObject({ restored: 1, damaged: [] });
-  expect(result.incomplete.map(({ path }) => path)).toEqual([`${deep}/f`]);
-  expect(readFileSync(join(root, 'fine')).equals(CONTENT)).toBe(true);
+  const base = await temporaryFolder();
+  // Node's own rm() cannot.
+  onTestFinished(() => void execFileSync('rm', ['-rf', base]));
+  const result = await restoreNewest(quick, keys, { target: join(base, 'back') });
+  expect(result).toMatchObject({ restored: 4, damaged: [], incomplete: [] });
+  const listed = execFileSync('find', ['-type', 'f', '-printf', '%f %s %n\n', '-execdir', 'cat', '{}', ';'], {
+    cwd: base,
+    encoding: 'utf8',
+  });
+  expect(listed).toContain(`f ${CONTENT.length} 2\n${CONTENT}`);
+  expect(listed).toContain(`parts ${BOTH.length} 1\n${BOTH}`);
 });

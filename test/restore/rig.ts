@@ -81,6 +81,7 @@ export async function restoreNewest(
       selection: request.paths === undefined ? undefined : new Selection(request.paths),
       overwrite: false,
       owner: ROOT,
+      owners: undefined,
       impliedMode: 0o755,
       signal: new AbortController().signal,
       ...request,
@@ -126,6 +127,8 @@ export function snapshot(folder: string): Record<string, string> {
         visit(place);
       } else if (status.isSymbolicLink()) {
         found[place] = `link ${readlinkSync(join(folder, place))}`;
+      } else if (!status.isFile()) {
+        found[place] = `special ${mode}`;
       } else {
         found[place] = `file ${mode} ${sha256(readFileSync(join(folder, place))).slice(0, 16)}`;
       }

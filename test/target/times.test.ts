@@ -2,7 +2,7 @@ import { lstatSync, lutimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { timeArgument, toSeconds } from '../../src/target/times.ts';
+import { timeArgument, toSeconds, toTimespec } from '../../src/target/times.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 const SECOND = 1_000_000_000n;
@@ -14,7 +14,7 @@ async function setter(): Promise<(ns: bigint) => bigint> {
   const file = join(await temporaryFolder(), 'f');
   writeFileSync(file, '');
   return (ns) => {
-    const time = timeArgument(toSeconds(ns));
+    const time = timeArgument(toSeconds(toTimespec(ns)));
     lutimesSync(file, time, time);
     return lstatSync(file, { bigint: true }).mtimeNs;
   };

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readOwners } from '../../src/source/owners.ts';
+import { readOwners } from '../../src/linux/owners.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 test('names of owners are those of passwd and group, the first of several; an unknown number has none', async () => {

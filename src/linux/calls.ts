@@ -1,0 +1,96 @@
+/** Calls of the C library that Node does not have, by their names (the only user of koffi). What they mean is in the files beside this one. */
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import type { ByteString } from '../model.ts';
+
+/** What the calls return is what their man pages say: -1 is a failure, whose reason errno has. */
+type Call = (...args: (number | bigint | NodeJS.ArrayBufferView | null)[]) => number;
+
+/** The calls. Paths are bytes that end with NUL. */
+export interface Calls {
+  llistxattr: Call;
+  lgetxattr: Call;
+  lsetxattr: Call;
+  lremovexattr: Call;
+  flistxattr: Call;
+  fgetxattr: Call;
+  fsetxattr: Call;
+  fremovexattr: Call;
+  utimensat: Call;
+  futimens: Call;
+  /** Undefined where the C library only has it as a macro: GNU's before 2.33. */
+  mknod: Call | undefined;
+  __xmknod: Call | undefined;
+  lseek: Call;
+  errno(): number;
+}
+
+const PROTOTYPES = {
+  llistxattr: 'long llistxattr(const void *path, void *list, size_t size)',
+  lgetxattr: 'long lgetxattr(const void *path, const void *name, void *value, size_t size)',
+  lsetxattr: 'int lsetxattr(const void *path, const void *name, const void *value, size_t size, int flags)',
+  lremovexattr: 'int lremovexattr(const void *path, const void *name)',
+  flistxattr: 'long flistxattr(int fd, void *list, size_t size)',
+  fgetxattr: 'long fgetxattr(int fd, const void *name, void *value, size_t size)',
+  fsetxattr: 'int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)',
+  fremovexattr: 'int fremovexattr(int fd, const void *name)',
+  utimensat: 'int utimensat(int fd, const void *path, const void *times, int flags)',
+  futimens: 'int futimens(int fd, const void *times)',
+  lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
+} as const;
+const MKNOD = 'int mknod(const void *path, unsigned int mode, uint64_t dev)';
+const XMKNOD = 'int __xmknod(int version, const void *path, unsigned int mode, const void *dev)';
+
+let known: Calls | null | undefined;
+
+/** The calls; undefined where they cannot be had: on another system than Linux with 64 bits, or without the native part. */
+export function calls(): Calls | undefined {
+  known ??= load() ?? null;
+  return known ?? undefined;
+}
+
+function load(): Calls | undefined {
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    // The layout of struct timespec, and of what is passed as long, is that of 64 bits.
+    if (koffi.sizeof('long') !== 8) return undefined;
+    // What the program itself is linked to: the C library, whichever it is.
+    const library = koffi.load(null);
+    const optional = (prototype: string) => {
+      try {
+        return library.func(prototype) as Call;
+      } catch {
+        return undefined;
+      }
+    };
+    const found: Record<string, Call> = {};
+    for (const [name, prototype] of Object.entries(PROTOTYPES)) found[name] = library.func(prototype) as Call;
+    return {
+      ...found,
+      mknod: optional(MKNOD),
+      __xmknod: optional(XMKNOD),
+      errno: () => koffi.errno(),
+    } as Calls;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names of errno: of two for one number the first, as libuv has it. */
+const CODES = new Map<number, string>();
+for (const [code, number] of Object.entries(constants.errno)) {
+  if (!CODES.has(number)) CODES.set(number, code);
+}
+
+/** Throws an error as node:fs does, with the system's `code`, when a call has failed; else returns what it returned. */
+export function checked(result: number, name: string): number {
+  if (result >= 0) return result;
+  const errno = known?.errno() ?? 0;
+  const code = CODES.get(errno) ?? `errno ${errno}`;
+  throw Object.assign(new Error(`${code}: ${name}`), { code, errno: -errno, syscall: name });
+}
+
+/** A string as the C library takes it: its bytes, and NUL. */
+export function toC(text: ByteString): Buffer {
+  return Buffer.from(`${text}\0`, 'latin1');
+}

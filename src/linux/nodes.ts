@@ -1,0 +1,45 @@
+/** Makes named pipes, sockets and devices. */
+import { constants } from 'node:fs';
+import type { ByteString } from '../model.ts';
+import { calls, checked, toC } from './calls.ts';
+
+export type NodeType = 'fifo' | 'socket' | 'char' | 'block';
+
+const FORMATS: Record<NodeType, number> = {
+  fifo: constants.S_IFIFO,
+  socket: constants.S_IFSOCK,
+  char: constants.S_IFCHR,
+  block: constants.S_IFBLK,
+};
+/** The only version of __xmknod() that there is with 64 bits. */
+const MKNOD_VERSION = 0;
+
+/**
+ * Makes a special file that its owner alone may use. `rdev` is what a device stands for: major and minor number. Errors are like
+ * Node's own: EPERM for devices without privilege; ENOSYS where this machine cannot make any.
+ */
+export function makeNode(
+  path: ByteString,
+  type: NodeType,
+  rdev: readonly [number, number] | undefined,
+): void {
+  const c = calls();
+  const mode = FORMATS[type] | 0o600;
+  const device = rdev === undefined ? 0n : toDevice(rdev);
+  if (c?.mknod !== undefined) {
+    checked(c.mknod(toC(path), mode, device), 'mknod');
+  } else if (c?.__xmknod !== undefined) {
+    checked(c.__xmknod(MKNOD_VERSION, toC(path), mode, BigUint64Array.of(device)), 'mknod');
+  } else {
+    throw Object.assign(new Error('ENOSYS: mknod'), { code: 'ENOSYS' });
+  }
+}
+
+/** Major and minor number as Linux packs them (sysmacros.h). Numbers that no device has are an error, EINVAL. */
+function toDevice([major, minor]: readonly [number, number]): bigint {
+  if (major > 0xffffffff || minor > 0xffffffff) {
+    throw Object.assign(new Error('EINVAL: no such device number'), { code: 'EINVAL' });
+  }
+  const [a, b] = [BigInt(major), BigInt(minor)];
+  return ((a & ~0xfffn) << 32n) | ((a & 0xfffn) << 8n) | ((b & ~0xffn) << 12n) | (b & 0xffn);
+}

@@ -1,0 +1,83 @@
+/** Extended attributes of one file, as they are: names and values are any bytes. Knows nothing of what they mean. */
+import { systemCode } from '../errors.ts';
+import type { ByteString } from '../model.ts';
+import { type Calls, calls, checked, toC } from './calls.ts';
+
+/** An open file or folder, or the path of anything, of which the last step is not followed where it is a symlink. */
+export type Place = number | ByteString;
+
+/** Limits of the kernel (linux/limits.h), in bytes: a list of names, and a value. */
+const LIST_MAX = 65_536;
+const VALUE_MAX = 65_536;
+
+/** No attributes, or a file system without them. */
+const NONE = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/** One buffer for all answers: calls come one after the other. */
+const answer = Buffer.allocUnsafe(Math.max(LIST_MAX, VALUE_MAX));
+
+/** Whether attributes can be had on this machine at all. */
+export function hasAttributes(): boolean {
+  return calls() !== undefined;
+}
+
+/** Names of the attributes that this process may see, in the order of their bytes. Errors are like Node's own. */
+export function listAttributes(at: Place): ByteString[] {
+  const c = required();
+  const list = (size: number) =>
+    typeof at === 'number' ? c.flistxattr(at, answer, size) : c.llistxattr(toC(at), answer, size);
+  let length: number;
+  try {
+    length = checked(list(LIST_MAX), 'listxattr');
+  } catch (error) {
+    if (NONE.has(systemCode(error) ?? '')) return [];
+    throw error;
+  }
+  if (length === 0) return [];
+  return answer
+    .toString('latin1', 0, length - 1)
+    .split('\0')
+    .sort();
+}
+
+/** The value of an attribute; undefined where there is none of that name (any more). */
+export function getAttribute(at: Place, name: ByteString): Buffer | undefined {
+  const c = required();
+  const key = toC(name);
+  const result =
+    typeof at === 'number'
+      ? c.fgetxattr(at, key, answer, VALUE_MAX)
+      : c.lgetxattr(toC(at), key, answer, VALUE_MAX);
+  try {
+    return Buffer.from(answer.subarray(0, checked(result, 'getxattr')));
+  } catch (error) {
+    if (systemCode(error) === 'ENODATA') return undefined;
+    throw error;
+  }
+}
+
+/** Sets an attribute, whether or not there is one of that name. */
+export function setAttribute(at: Place, name: ByteString, value: Uint8Array): void {
+  const c = required();
+  const key = toC(name);
+  const result =
+    typeof at === 'number'
+      ? c.fsetxattr(at, key, value, value.length, 0)
+      : c.lsetxattr(toC(at), key, value, value.length, 0);
+  checked(result, 'setxattr');
+}
+
+/** Removes an attribute. */
+export function removeAttribute(at: Place, name: ByteString): void {
+  const c = required();
+  const result = typeof at === 'number' ? c.fremovexattr(at, toC(name)) : c.lremovexattr(toC(at), toC(name));
+  checked(result, 'removexattr');
+}
+
+function required(): Calls {
+  const found = calls();
+  if (found === undefined) {
+    throw Object.assign(new Error('ENOSYS: extended attributes need a native part'), { code: 'ENOSYS' });
+  }
+  return found;
+}

@@ -3,7 +3,7 @@ import { type BigIntStats, type StatsFs, statSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { type Finding, type Findings, lookAt, skipped } from '../finding.ts';
-import { readOwners } from '../source/owners.ts';
+import { readOwners } from '../linux/owners.ts';
 import { formatBytes } from '../strategy/size.ts';
 import type { DirectoryStore } from '../strategy/strategy.ts';
 import { directoryStore } from './directory.ts';

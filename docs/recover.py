@@ -1179,6 +1179,7 @@ class Target:
         if self.set_owner:
             self.attempt(entry, lambda: os.chown(place, entry.uid, entry.gid, follow_symlinks=False))
         late = (b"system.", b"security.")
+        self.attempt(entry, self.remove_acls, place, {name for name, _value in entry.xattrs})
         for name, value in entry.xattrs:
             # While the file is still writable; ACLs and capabilities belong to the mode.
             if not name.startswith(late):
@@ -1189,6 +1190,16 @@ class Target:
             if name.startswith(late):
                 self.attempt(entry, self.set_xattr, place, name, value)
         self.attempt(entry, lambda: os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False))
+
+    def remove_acls(self, place, kept):
+        """ACLs that came of the folder above and are none of the entry's."""
+        try:
+            names = os.listxattr(place, follow_symlinks=False)
+        except OSError:
+            return
+        for name in map(os.fsencode, names):
+            if name.startswith(b"system.posix_acl_") and name not in kept:
+                os.removexattr(place, name, follow_symlinks=False)
 
     def set_xattr(self, place, name, value):
         try:

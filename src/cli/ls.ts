@@ -110,8 +110,9 @@ function modeOf({ type, mode }: Entry): string {
   return `${LETTERS[type]}${triple(6, 0o4000, 's')}${triple(3, 0o2000, 's')}${triple(0, 0o1000, 't')}`;
 }
 
-function doubts({ carried, torn }: Entry): string {
+function doubts({ carried, torn, partial }: Entry): string {
   if (carried) return '  [an older version: it could not be read]';
+  if (partial && !torn) return '  [without some extended attributes: they could not be read]';
   return torn ? '  [was being written to when it was read]' : '';
 }
 
@@ -134,6 +135,7 @@ function asJson(entry: Entry): string {
     ...(type === 'file' ? { size: entry.size, sha256: entry.sha256 } : {}),
     carried: entry.carried,
     torn: entry.torn,
+    partial: entry.partial,
   });
 }
 

@@ -36,7 +36,7 @@ interface Line {
   /** Why it is not whole: full names of objects that are missing or have another size. */
   missing?: string[];
   signer: string;
-  incomplete: { carried: number; torn: number; unreadable: number };
+  incomplete: { carried: number; torn: number; unreadable: number; partial?: number | undefined };
 }
 
 /** The command. */
@@ -122,8 +122,8 @@ function state({ problem, missing, incomplete }: Line): string {
     const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;
     return `NOT WHOLE: missing or of another size: ${missing[0]}${more}`;
   }
-  const { carried, torn, unreadable } = incomplete;
-  const left = carried + torn + unreadable;
+  const { carried, torn, unreadable, partial = 0 } = incomplete;
+  const left = carried + torn + unreadable + partial;
   return left === 0
     ? 'whole'
     : `whole, but ${left} ${left === 1 ? 'entry' : 'entries'} could not be read well`;

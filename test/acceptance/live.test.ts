@@ -147,6 +147,44 @@ test.runIf(ROOT)(
 );
 
 test.runIf(ROOT)(
+  'attributes that the disk cannot give: the file is in the point without them, and is named each time',
+  async () => {
+    const machine = await Machine.make();
+    const disk = machine.at('disk');
+    mkdirSync(disk);
+    shell(machine.folder, 'truncate -s 24M image; mkfs.ext4 -q -F -b 4096 -I 128 -m 0 image');
+    const image = join(machine.folder, 'image');
+    mountImage(image, disk);
+    writeFileSync(join(disk, 'file'), 'content');
+    shell(disk, 'setfattr -n user.lost -v "$(head -c 500 /dev/zero | tr "\\0" x)" file; sync');
+    shell('/', `umount '${disk}'`);
+    // The block of its attributes is overwritten.
+    const block = /File ACL: (\d+)/.exec(
+      shell(machine.folder, "debugfs -R 'stat /file' image 2>/dev/null"),
+    )?.[1];
+    shell(machine.folder, `dd if=/dev/zero of=image bs=4096 seek=${block} count=1 conv=notrunc status=none`);
+    mountImage(image, disk);
+    machine.writeStrategy({ paths: [disk] });
+    const partial = { path: join(disk, 'file'), kind: 'partial', error: expect.any(String), carried: false };
+    expect((await machine.backup(3)).incomplete).toEqual([partial]);
+    // It is tried again, and no content is read for that.
+    const second = await machine.backup(3);
+    expect(second).toMatchObject({ incomplete: [partial], bytesRead: 0 });
+    const { stdout } = await machine.run('points', '--json');
+    expect(JSON.parse(stdout)).toMatchObject([
+      { incomplete: { partial: 1 } },
+      { incomplete: { partial: 1 } },
+    ]);
+    const to = await machine.restore(2);
+    expect(readFileSync(join(to, disk, 'file'), 'utf8')).toBe('content');
+    // Mended: the next point is whole again.
+    shell('/', `umount '${disk}'; e2fsck -fy '${image}' >/dev/null 2>&1 || true`);
+    mountImage(image, disk);
+    expect((await machine.backup()).incomplete).toEqual([]);
+  },
+);
+
+test.runIf(ROOT)(
   'a file system that is not mounted is not taken for deleted; one inside a source is not entered, and is named',
   async () => {
     const machine = await Machine.make();

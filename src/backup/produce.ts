@@ -10,14 +10,7 @@ import { systemCode } from '../errors.ts';
 import { fromBytes, fromText, toFsPath, toText } from '../format/bytes.ts';
 import { encodeEntry, encodeGone, encodeHead } from '../format/manifest.ts';
 import { volumeName } from '../format/names.ts';
-import {
-  type Change,
-  type ComparedSource,
-  compare,
-  type Incident,
-  type OldEntry,
-  signatureOf,
-} from '../index/compare.ts';
+import { type Change, type ComparedSource, compare, type OldEntry, signatureOf } from '../index/compare.ts';
 import {
   decodeSegments,
   EntriesReader,
@@ -33,9 +26,12 @@ import { readFile } from '../source/read.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer, type OlderVersion } from './content.ts';
+import { type ProduceEvent, skippedEvent } from './events.ts';
 import { ManifestWriter } from './manifest-writer.ts';
 import { PROGRESS } from './progress.ts';
 import { SegmentSet, segmentsIn, usageOf } from './usage.ts';
+
+export type { ProduceEvent } from './events.ts';
 
 /** What to make. Plain data: it is posted to a worker. */
 export interface ProduceOptions {
@@ -64,16 +60,13 @@ export interface ProduceOptions {
   keepAccessTime: boolean;
 }
 
-/** What happened on the way, for people. */
-export type ProduceEvent = { incident: Incident } | { skipped: ByteString; why: 'mount' | 'own' };
-
 export interface ProduceResult {
   entriesSha256: string;
   logLengths: SegmentLogLengths;
   /** Of the point: entries, files, and bytes of content. */
   counts: { entries: number; files: number; bytes: number; listed: number };
-  /** Against the parent. */
-  changes: { fresh: number; changed: number; gone: number };
+  /** Against the parent; `leftOut` are those that the strategy, or a marker, leaves out now: they are not among the gone. */
+  changes: { fresh: number; changed: number; gone: number; leftOut: number };
   bytesRead: number;
   incomplete: { carried: number; torn: number; unreadable: number };
   /** For each set of the chain, bytes used of each of its volumes: `[volume, bytes]`, ascending. */
@@ -134,7 +127,7 @@ class Producer {
   readonly #ordinal: number;
   readonly #base: number;
   readonly #counts = { entries: 0, files: 0, bytes: 0 };
-  readonly #changes = { fresh: 0, changed: 0, gone: 0 };
+  readonly #changes = { fresh: 0, changed: 0, gone: 0, leftOut: 0 };
   readonly #incomplete = { carried: 0, torn: 0, unreadable: 0 };
 
   constructor(
@@ -168,7 +161,9 @@ class Producer {
       case 'fresh':
         return this.#fresh(change.source, change.path, change.stat, change.old);
       case 'gone':
-        return this.#gone(change.old);
+        if (change.leftOut === undefined) return this.#gone(change.old);
+        this.#changes.leftOut++;
+        return this.#bury(change.old.source, change.old.entry.path, this.#ordinal);
       case 'still-gone':
         return this.#stillGone(change.old);
       case 'carried':
@@ -178,7 +173,10 @@ class Producer {
         if (!change.incident.carried) this.#incomplete.unreadable++;
         return undefined;
       case 'skipped':
-        this.#onEvent({ skipped: change.path, why: change.why });
+        this.#onEvent(skippedEvent(change));
+        return undefined;
+      case 'emptied':
+        this.#onEvent({ emptied: change.path, marker: change.marker, entries: change.entries });
         return undefined;
     }
   }

@@ -28,6 +28,7 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
     ]);
   },
   backup: async (context) => (await import('./backup.ts')).backupCommand(context),
+  why: async (context) => (await import('./why.ts')).whyCommand(context),
   points: async (context) => (await import('./points.ts')).pointsCommand(context),
   ls: async (context) => (await import('./ls.ts')).lsCommand(context),
   restore: async (context) => (await import('./restore.ts')).restoreCommand(context),
@@ -35,7 +36,7 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
 };
 
 /** Those that do nothing but answer: without a reader they have nothing left to do. */
-const ONLY_ANSWER = new Set(['config', 'points', 'ls']);
+const ONLY_ANSWER = new Set(['config', 'why', 'points', 'ls']);
 
 /** Runs the command line `argv` (without node and script) and resolves with the exit code. */
 export async function main(argv: string[]): Promise<number> {

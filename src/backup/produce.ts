@@ -20,9 +20,10 @@ import {
   type IndexEntry,
 } from '../index/entries-file.ts';
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
-import type { ByteString, EntryType, Extent, Metadata } from '../model.ts';
+import type { ByteString, Extent, Metadata } from '../model.ts';
 import { type Owners, readOwners } from '../source/owners.ts';
 import { readFile } from '../source/read.ts';
+import { deviceNumbers, typeOf } from '../source/stat-entry.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer, type OlderVersion } from './content.ts';
@@ -520,20 +521,4 @@ function linkKey(stat: BigIntStats): string {
 function isYoung(stat: BigIntStats, nowNs: bigint): boolean {
   const margin = stat.ctimeNs % 1_000_000_000n === 0n ? YOUNG_SECONDS_NS : YOUNG_NS;
   return stat.ctimeNs > nowNs - margin;
-}
-
-function typeOf(stat: BigIntStats): EntryType {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'dir';
-  if (stat.isSymbolicLink()) return 'symlink';
-  if (stat.isFIFO()) return 'fifo';
-  if (stat.isSocket()) return 'socket';
-  return stat.isCharacterDevice() ? 'char' : 'block';
-}
-
-/** Major and minor number as Linux packs them (sysmacros.h). */
-function deviceNumbers(rdev: bigint): [number, number] {
-  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn);
-  return [Number(major), Number(minor)];
 }

@@ -31,12 +31,15 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
   why: async (context) => (await import('./why.ts')).whyCommand(context),
   points: async (context) => (await import('./points.ts')).pointsCommand(context),
   ls: async (context) => (await import('./ls.ts')).lsCommand(context),
+  find: async (context) => (await import('./find.ts')).findCommand(context),
+  diff: async (context) => (await import('./diff.ts')).diffCommand(context),
+  cat: async (context) => (await import('./cat.ts')).catCommand(context),
   restore: async (context) => (await import('./restore.ts')).restoreCommand(context),
   verify: async (context) => (await import('./verify.ts')).verifyCommand(context),
 };
 
 /** Those that do nothing but answer: without a reader they have nothing left to do. */
-const ONLY_ANSWER = new Set(['config', 'why', 'points', 'ls']);
+const ONLY_ANSWER = new Set(['config', 'why', 'points', 'ls', 'find', 'diff', 'cat']);
 
 /** Runs the command line `argv` (without node and script) and resolves with the exit code. */
 export async function main(argv: string[]): Promise<number> {

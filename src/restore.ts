@@ -10,7 +10,10 @@ import { toFsPath } from './format/bytes.ts';
 import type { StrategyNames } from './format/names.ts';
 import { readPoint } from './manifest/merge.ts';
 import { refuseUnmatched, type Selection } from './manifest/select.ts';
+import type { Entry } from './model.ts';
+import { type Arrangement, AS_IT_IS, arrange, describeArrangement } from './restore/arrange.ts';
 import { bringContent } from './restore/bring.ts';
+import { type Action, Decisions, Existing, type KeepOptions } from './restore/existing.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
@@ -18,9 +21,10 @@ import { type Plan, planRestore } from './restore/plan.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
 import { ROOT } from './restore/tree.ts';
+import type { Trouble } from './restore/trouble.ts';
 import type { Store } from './store/store.ts';
 import type { RestoreIdentity } from './target/marker.ts';
-import { chooseTarget, openTarget } from './target/target.ts';
+import { chooseTarget, openTarget, type TargetChoice } from './target/target.ts';
 
 /** What to restore, and how. */
 export interface RestoreRequest {
@@ -38,8 +42,16 @@ export interface RestoreRequest {
   paths: readonly string[];
   /** The same, made ready. */
   selection: Selection | undefined;
+  /** Which entries come, and under which paths; all of them under their own, where it is undefined. */
+  arrangement?: Arrangement;
   /** Whether a target with other things in it is used, and what is in the way there replaced. */
   overwrite: boolean;
+  /** What is in the way and stays nevertheless: everything, or what was not modified before the entry of the point. */
+  keep?: 'if-newer' | 'never';
+  /** The target is where the entries came from: it is not closed to others meanwhile. */
+  inPlace?: boolean;
+  /** Asked before anything is written; the restore ends with `interrupted` where the answer is no. */
+  confirm?: (forecast: Forecast) => Promise<boolean>;
   /** Whether owners are set. */
   owner: boolean;
   /** Mode of the target, and of folders that only lie on the way to what is restored, where they are made. */
@@ -48,6 +60,7 @@ export interface RestoreRequest {
   signal: AbortSignal;
 }
 
+export type { Action } from './restore/existing.ts';
 export type { Forecast } from './restore/forecast.ts';
 export type { RestoreResult } from './restore/result.ts';
 
@@ -67,24 +80,26 @@ export interface RestoreObserver {
  */
 export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
   const identity = identify(request);
-  const choice = chooseTarget(request.target, identity, request.overwrite);
+  const choice = choose(request, identity);
   observer.phase('reading the list of entries');
-  const plan = await makePlan(request);
+  const existing = whatExists(request, choice);
+  const plan = await makePlan(request, existing);
   const stop = () => refuseInterrupted(request);
   stop();
-  const isClaimed = (index: number) => {
-    const { seq, volume } = plan.volumes.get(index);
-    return choice.resumed?.volumes.has(`${seq}/${volume}`) ?? false;
-  };
+  const isClaimed = (index: number) => isWritten(plan, choice, index);
   const forecast = foresee(plan, choice, isClaimed);
   observer.onForecast(forecast);
   refuseWithoutRoom(plan, choice, forecast);
+  if ((await request.confirm?.(forecast)) === false) throw notConfirmed(request);
+  stop();
 
   const target = await openTarget(choice, identity, request.impliedMode);
   const { root, marker } = target;
-  const replace = choice.overwrite || choice.resumed !== undefined;
+  const replace = (choice.overwrite && request.keep !== 'never') || choice.resumed !== undefined;
   const common = { plan, root, owner: request.owner, replace, stop };
   try {
+    if (existing !== undefined && choice.resumed?.kept === undefined)
+      marker.kept(existing.decisions.toText());
     observer.total({ files: plan.totals.files, bytes: forecast.bytes });
     observer.phase('making folders');
     const prepared = await prepareTarget({
@@ -128,24 +143,114 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
     marker.remove();
     if (plan.tree.folders.isListed(ROOT)) finishFolder(finish, ROOT);
     else if (target.mode !== null) chmodSync(toFsPath(root), target.mode);
-    return sumUp(plan, finish, brought.lost);
+    return { ...sumUp(plan, finish, brought.lost), kept: existing?.kept ?? 0 };
   } finally {
     marker.close();
   }
 }
 
-async function makePlan({
-  store,
-  names,
-  point,
-  pointName,
-  secret,
-  selection,
-}: RestoreRequest): Promise<Plan> {
+/** Looks at the target. Errors: as chooseTarget. */
+function choose(
+  request: Pick<RestoreRequest, 'target' | 'overwrite' | 'inPlace'>,
+  identity: RestoreIdentity,
+): TargetChoice {
+  const choice = chooseTarget(request.target, identity, request.overwrite);
+  // A folder in use keeps its mode, also one that is empty.
+  if (request.inPlace && choice.mode !== undefined) return { ...choice, overwrite: true, mode: undefined };
+  return choice;
+}
+
+/** What decides about what the target holds; undefined where nothing of it is to stay. */
+function whatExists(
+  { keep }: Pick<RestoreRequest, 'keep'>,
+  { root, overwrite, resumed }: TargetChoice,
+  onEntry?: KeepOptions['onEntry'],
+): Existing | undefined {
+  if (keep === undefined && onEntry === undefined) return undefined;
+  if (!overwrite && onEntry === undefined) return undefined;
+  const decided = resumed?.kept === undefined ? undefined : Decisions.parse(resumed.kept);
+  return new Existing({
+    root,
+    overwrite: keep ?? 'always',
+    decided,
+    ...(onEntry === undefined ? {} : { onEntry }),
+  });
+}
+
+async function makePlan(
+  request: Omit<RestoreRequest, 'target' | 'signal'>,
+  existing: Existing | undefined,
+): Promise<Plan> {
+  const { store, names, point, pointName, secret, selection, arrangement = AS_IT_IS } = request;
   const reader = { store, names, key: await parseSecretKey(secret) };
-  const plan = await planRestore(point, readPoint(reader, point, selection));
+  const items = arrange(readPoint(reader, point, selection), arrangement);
+  const plan = await planRestore(point, existing === undefined ? items : existing.pass(items));
   refuseUnmatched(selection, pointName);
   return plan;
+}
+
+/** What to rehearse: a restore, also one without a target. */
+export type RehearsalRequest = Omit<RestoreRequest, 'target' | 'signal'> & { target: string | undefined };
+
+/** What a restore would do. */
+export interface Rehearsal {
+  /** Undefined without a target. */
+  forecast: Forecast | undefined;
+  entries: number;
+  bytes: number;
+  kept: number;
+  /** The volumes that would be fetched. */
+  volumes: { name: string; size: number }[];
+  /** What would not come back, or not as it was. */
+  damaged: Trouble[];
+  incomplete: Trouble[];
+  doubtful: Trouble[];
+}
+
+/**
+ * Says what a restore would do, entry by entry; without a target, all would be new. Writes nothing, and fetches lists only. Errors: those of
+ * restore() before anything is written.
+ */
+export async function rehearse(
+  request: RehearsalRequest,
+  onEntry: (entry: Entry, action: Action) => void,
+): Promise<Rehearsal> {
+  const { target } = request;
+  const choice = target === undefined ? undefined : choose({ ...request, target }, identify(request));
+  const existing =
+    choice === undefined
+      ? new Existing({ root: '', overwrite: 'always', decided: new Decisions(), onEntry })
+      : whatExists(request, choice, onEntry);
+  const plan = await makePlan(request, existing);
+  const isClaimed = (index: number) => choice !== undefined && isWritten(plan, choice, index);
+  const forecast = choice === undefined ? undefined : foresee(plan, choice, isClaimed);
+  if (choice !== undefined && forecast !== undefined) refuseWithoutRoom(plan, choice, forecast);
+  return {
+    forecast,
+    entries: plan.totals.entries,
+    bytes: plan.totals.bytes,
+    kept: existing?.kept ?? 0,
+    volumes: plan.volumes
+      .inOrder()
+      .filter((index) => !isClaimed(index))
+      .map((index) => plan.volumes.get(index))
+      .map(({ name, object }) => ({ name, size: object.size })),
+    damaged: plan.damaged,
+    incomplete: plan.unmade,
+    doubtful: plan.doubtful,
+  };
+}
+
+/** Whether an earlier run has written what a volume brings. */
+function isWritten({ volumes }: Plan, { resumed }: TargetChoice, index: number): boolean {
+  const { seq, volume } = volumes.get(index);
+  return resumed?.volumes.has(`${seq}/${volume}`) ?? false;
+}
+
+function notConfirmed({ target }: RestoreRequest): HoldfastError {
+  return new HoldfastError('interrupted', `not confirmed: nothing was written to ${target}`, {
+    path: target,
+  });
 }
 
 /** Errors: `interrupted`, when the restore was told to end. */
@@ -158,7 +263,12 @@ function refuseInterrupted({ signal, target }: RestoreRequest): void {
   );
 }
 
-function identify({ point, paths }: RestoreRequest): RestoreIdentity {
+function identify(
+  request: Pick<RestoreRequest, 'point' | 'paths' | 'arrangement' | 'keep'>,
+): RestoreIdentity {
+  const { point, paths, arrangement = AS_IT_IS, keep } = request;
   const { strategy, seq, id } = point.commit.commit;
-  return { strategy, seq, id, commitSha256: point.commit.commitSha256, paths };
+  const how = [describeArrangement(arrangement), keep === undefined ? '' : `--overwrite=${keep}`];
+  const asked = [...paths, ...how.filter(Boolean)];
+  return { strategy, seq, id, commitSha256: point.commit.commitSha256, paths: asked };
 }

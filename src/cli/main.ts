@@ -101,7 +101,10 @@ let answerLost = false;
  * disk, are said.
  */
 function watchReaders(argv: readonly string[]): void {
-  const onlyAnswers = ONLY_ANSWER.has(commandOf(argv) ?? 'config');
+  // So does a restore that goes nowhere but there.
+  const isAnswer = argv.includes('--tar') || argv.includes('--dry-run');
+  const command = commandOf(argv) ?? 'config';
+  const onlyAnswers = ONLY_ANSWER.has(command) || (command === 'restore' && isAnswer);
   process.stdout.on('error', (error) => {
     const code = systemCode(error);
     if (code === 'EPIPE') {

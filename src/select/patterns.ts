@@ -7,8 +7,10 @@ import { toBytes } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import { type Shape, shapeOf } from './shape.ts';
 
-/** The pattern engine remembers every path it was asked about; a new one from time to time keeps memory flat. */
+/** The pattern engine remembers every path it was asked about; a new one from time to time keeps memory flat. In all, so many answers. */
 const ANSWERS_KEPT = 20_000;
+/** Each engine keeps at least so many: neighbours share their folders. */
+const FEWEST_KEPT = 200;
 
 /** No rule matches. */
 export const NO_RULE = -1;
@@ -42,8 +44,10 @@ export class Patterns {
       }),
       ...include.map((pattern, place): Rule => ({ pattern, list: 'include', place, leavesOut: false })),
     ];
+    const kept = Math.max(FEWEST_KEPT, Math.floor(ANSWERS_KEPT / this.rules.length));
     this.#matchers = this.rules.map(({ pattern, list }) => {
-      return new Matcher(list === 'exclude' && pattern.startsWith('!') ? pattern.slice(1) : pattern);
+      const plain = list === 'exclude' && pattern.startsWith('!') ? pattern.slice(1) : pattern;
+      return new Matcher(plain, kept);
     });
   }
 
@@ -110,13 +114,15 @@ function asText(path: ByteString, isFolder: boolean): string {
 class Matcher {
   readonly #pattern: string;
   readonly #shape: Shape;
+  readonly #answersKept: number;
   #engine: Ignore;
   #asked = 0;
   /** For each depth, what the folders must match in which something can lie that the pattern matches. */
   readonly #above = new Map<number, Ignore>();
 
-  constructor(pattern: string) {
+  constructor(pattern: string, answersKept: number) {
     this.#pattern = pattern;
+    this.#answersKept = answersKept;
     this.#shape = shapeOf(pattern);
     this.#engine = engineFor(pattern);
   }
@@ -132,7 +138,7 @@ class Matcher {
 
   /** Whether it matches a path, or a folder above it. */
   matches(text: string): boolean {
-    if (++this.#asked % ANSWERS_KEPT === 0) this.#engine = engineFor(this.#pattern);
+    if (++this.#asked % this.#answersKept === 0) this.#engine = engineFor(this.#pattern);
     return this.#engine.ignores(text);
   }
 
@@ -144,7 +150,7 @@ class Matcher {
     if (above.some((component) => component.includes('**'))) return true;
     if (depth >= components.length) return false;
     let engine = this.#above.get(depth);
-    if (engine === undefined || ++this.#asked % ANSWERS_KEPT === 0) {
+    if (engine === undefined || ++this.#asked % this.#answersKept === 0) {
       engine = engineFor(`/${above.join('/')}/`);
       this.#above.set(depth, engine);
     }

@@ -24,6 +24,8 @@ export interface ContentsOptions {
   key: ParsedSecretKey;
   /** Folder for what has to wait and does not fit into memory. */
   scratch: string;
+  /** Bytes that may wait in memory; a good measure, where it is undefined. */
+  memory?: number;
 }
 
 /** The content of a file cannot be had, or is not what the manifest says: the end of a sentence that begins with the path. */
@@ -63,7 +65,7 @@ export class Contents {
   constructor(options: ContentsOptions) {
     this.#options = options;
     this.volumes = new NeededVolumes(options.point);
-    this.#waiting = new WaitingPieces(options.scratch);
+    this.#waiting = new WaitingPieces(options.scratch, options.memory);
   }
 
   /** How many files were taken in. */

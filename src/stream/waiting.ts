@@ -14,19 +14,21 @@ const MEMORY = 64 * 1024 * 1024;
 /** Pieces that wait. */
 export class WaitingPieces {
   readonly #scratch: Scratch;
+  readonly #memory: number;
   readonly #held = new Set<Place>();
   #bytes = 0;
   #onDisk = 0;
 
-  /** `folder`: where what does not fit into memory goes. */
-  constructor(folder: string) {
+  /** `folder`: where what does not fit into `memory` bytes goes. */
+  constructor(folder: string, memory = MEMORY) {
     this.#scratch = new Scratch(folder);
+    this.#memory = memory;
   }
 
   /** Keeps a copy of a piece. Errors: those of the scratch. */
   put(piece: Uint8Array): Place {
     const { length } = piece;
-    if (this.#bytes + length > MEMORY) return { bytes: undefined, offset: this.#spill(piece), length };
+    if (this.#bytes + length > this.#memory) return { bytes: undefined, offset: this.#spill(piece), length };
     const place = { bytes: Buffer.from(piece), offset: 0, length };
     this.#held.add(place);
     this.#bytes += length;
@@ -47,7 +49,7 @@ export class WaitingPieces {
 
   /** What waits longest must not keep the pieces of the next volume, which are due first, from the memory. */
   makeRoom(): void {
-    if (this.#bytes <= MEMORY / 2) return;
+    if (this.#bytes <= this.#memory / 2) return;
     for (const place of this.#held) {
       place.offset = this.#spill(place.bytes as Uint8Array);
       place.bytes = undefined;

@@ -2,8 +2,9 @@
 import type { Point } from '../chain/points.ts';
 import { fromText, show } from '../format/bytes.ts';
 import type { ByteString, Entry } from '../model.ts';
+import type { Action, Rehearsal } from '../rehearse.ts';
 import type { Trouble } from '../restore/trouble.ts';
-import type { Action, Forecast, Rehearsal, RestoreResult } from '../restore.ts';
+import type { Forecast, RestoreResult } from '../restore.ts';
 import { formatBytes } from '../strategy/size.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';

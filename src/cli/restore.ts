@@ -10,14 +10,8 @@ import { parseSecretKey } from '../crypto/secret-key.ts';
 import { fromText } from '../format/bytes.ts';
 import { openContents } from '../manifest/open.ts';
 import { Selection } from '../manifest/select.ts';
-import {
-  type Forecast,
-  type RehearsalRequest,
-  type RestoreObserver,
-  type RestoreRequest,
-  rehearse,
-  restore,
-} from '../restore.ts';
+import { type RehearsalRequest, rehearse } from '../rehearse.ts';
+import { type Forecast, type RestoreObserver, type RestoreRequest, restore } from '../restore.ts';
 import { formatBytes } from '../strategy/size.ts';
 import type { CliContext } from './context.ts';
 import { startProgress } from './progress.ts';

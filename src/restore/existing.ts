@@ -1,5 +1,5 @@
 /** What of a target that holds other things already stays as it is: decided before anything is written, entry by entry. */
-import { type BigIntStats, lstatSync } from 'node:fs';
+import { type BigIntStats, lstatSync, statSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { toFsPath } from '../format/bytes.ts';
 import { isWithin } from '../format/order.ts';
@@ -143,7 +143,9 @@ export class Existing {
   #stat(path: ByteString): BigIntStats | undefined {
     try {
       const at = toFsPath(targetPath(this.#options.root, path));
-      return lstatSync(at, { bigint: true, throwIfNoEntry: false });
+      // The target itself may be reached through a link.
+      const look = path === '/' ? statSync : lstatSync;
+      return look(at, { bigint: true, throwIfNoEntry: false });
     } catch {
       // What cannot be looked at is met again when it is written to, and named then.
       return undefined;

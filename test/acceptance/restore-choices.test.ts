@@ -159,9 +159,16 @@ describe('--overwrite', () => {
     machine.writeStrategy({ more: { volume: { size: '64KiB' } } });
     await machine.backup();
     writeFileSync(join(to, 'big2'), 'mine big2');
-    const args = ['--to', to, '--strip', depthOf(machine.source), '--overwrite', 'never'];
+    for (const target of [to, join(machine.folder, 'empty')]) await interruptAndGoOn(target);
+    expect([content('big2'), content('top')]).toEqual(['mine big2', 'mine top']);
+    expect(readFileSync(join(machine.folder, 'empty/big2')).equals(noise(3_000_000, 2))).toBe(true);
+  });
+
+  /** Restores with `never`, is killed when something has come, and goes on; all of one large file is there then. */
+  async function interruptAndGoOn(target: string): Promise<void> {
+    const args = ['--to', target, '--strip', depthOf(machine.source), '--overwrite', 'never'];
     const child = machine.start(['restore', '--secret-key', machine.secretKey, ...args]);
-    const marker = join(to, '.holdfast-restore');
+    const marker = join(target, '.holdfast-restore');
     await expect
       .poll(() => existsSync(marker) && readFileSync(marker, 'utf8').includes('"volume"'), {
         timeout: 20_000,
@@ -170,12 +177,11 @@ describe('--overwrite', () => {
       .toBe(true);
     child.kill('SIGKILL');
     await new Promise((resolve) => child.on('close', resolve));
-    const again = await into('--overwrite', 'never');
+    const again = await restore(...args);
     expect(again.code, again.stderr).toBe(0);
-    expect(readFileSync(join(to, 'big')).equals(noise(3_000_000, 1))).toBe(true);
-    expect([content('big2'), content('top')]).toEqual(['mine big2', 'mine top']);
+    expect(readFileSync(join(target, 'big')).equals(noise(3_000_000, 1))).toBe(true);
     expect(existsSync(marker)).toBe(false);
-  });
+  }
 });
 
 describe('--dry-run', () => {

@@ -5,7 +5,7 @@ import type { ProduceEvent, SkippedEvent } from '../backup/events.ts';
 import type { RequestedType } from '../backup/plan.ts';
 import type { Forecast } from '../backup/survey.ts';
 import type { BackupOutcome } from '../backup.ts';
-import { show } from '../format/bytes.ts';
+import { show, toText } from '../format/bytes.ts';
 import type { Incident } from '../index/compare.ts';
 import type { ByteString } from '../model.ts';
 import { holdsData } from '../source/mount.ts';
@@ -163,7 +163,8 @@ class Report {
 
   /** Whoever can write there can make a marker: that a folder is no longer backed up is said once. */
   #emptied({ emptied, marker, entries }: Extract<ProduceEvent, { emptied: ByteString }>): void {
-    if (this.#json) this.#line({ event: 'emptied', ...pathKeys(emptied), marker: show(marker), entries });
+    if (this.#json)
+      this.#line({ event: 'emptied', ...pathKeys(emptied), marker: toText(marker) ?? show(marker), entries });
     const which = entries === 1 ? 'one entry' : `${entries} entries`;
     this.#context.stderr(
       `holdfast: ${show(emptied)} is left out from now on, because ${show(marker)} lies in it: ${which} of the last point ${entries === 1 ? 'is' : 'are'} not in this one\n`,
@@ -172,7 +173,7 @@ class Report {
 
   #skipped({ skipped, why, marker }: SkippedEvent): void {
     if (this.#json) {
-      const by = marker === undefined ? {} : { marker: show(marker) };
+      const by = marker === undefined ? {} : { marker: toText(marker) ?? show(marker) };
       this.#line({ event: 'skipped', ...pathKeys(skipped), why, ...by });
     }
     if (why === 'own') {

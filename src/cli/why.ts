@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { Command } from 'commander';
-import { fromText, show, toFsPath } from '../format/bytes.ts';
+import { fromText, show, toFsPath, toText } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import type { Reason } from '../source/explain.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -119,7 +119,7 @@ function describe(
 /** Such as `exclude "*.tmp" (/etc/holdfast/strategy.yaml:7:15)`. */
 function named(rule: PlacedRule, strategy: Strategy): string {
   const key = rule.key.replace(/^sources\[\d+\]\./, '').replace(/\[\d+\]$/, '');
-  const pattern = rule.pattern === undefined ? '' : ` ${JSON.stringify(rule.pattern)}`;
+  const pattern = rule.pattern === undefined ? '' : ` "${show(fromText(rule.pattern))}"`;
   return `${key}${pattern} (${placeOf(rule, strategy)})`;
 }
 
@@ -141,7 +141,7 @@ function asJson(found: Why, strategy: Strategy): object {
     backedUp,
     reason: reason?.kind ?? 'no-source',
     ...(reason !== undefined && 'at' in reason ? { at: pathKeys(reason.at) } : {}),
-    ...(reason?.kind === 'marker' ? { marker: show(reason.marker) } : {}),
+    ...(reason?.kind === 'marker' ? { marker: toText(reason.marker) ?? show(reason.marker) } : {}),
     ...(reason?.kind === 'size' ? { size: reason.size } : {}),
     source: source === undefined ? null : { name: source.name, root: source.root, ...place(source.rule) },
     rule: rule === undefined ? null : place(rule),

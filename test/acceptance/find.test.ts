@@ -180,6 +180,15 @@ describe('diff', () => {
     expect(jsonLines(left.stdout).map(({ change }) => change)).toEqual(['removed', 'removed', 'removed']);
   });
 
+  test('shows names of any bytes on one line, and loses nothing in JSON', async () => {
+    chmodSync(raw(), 0o600);
+    onTestFinished(() => chmodSync(raw(), 0o644));
+    const shown = await withKey('diff', 'latest', machine.source);
+    expect(shown.stdout).toBe(`m ${machine.source}/r\\xff\\x0a\\x1b[31m  (mode 644 -> 600)\n`);
+    const [line] = jsonLines((await withKey('diff', '--json', 'latest', machine.source)).stdout);
+    expect(Buffer.from(String(line?.pathBase64), 'base64').equals(raw())).toBe(true);
+  });
+
   test('does not take what cannot be read for removed', async () => {
     chmodSync(machine.at('web'), 0);
     onTestFinished(() => chmodSync(machine.at('web'), 0o755));

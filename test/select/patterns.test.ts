@@ -102,6 +102,18 @@ describe('patterns', () => {
     );
   });
 
+  test('leave out nothing that git would keep: what differs from it is only ever taken back in', () => {
+    fc.assert(
+      fc.property(fc.array(pattern, { maxLength: 5 }), path, fc.boolean(), (exclude, asked, isFolder) => {
+        const patterns = new Patterns(exclude);
+        if (!patterns.leavesOut(patterns.decide(fromText(asked), isFolder))) return;
+        const text = `${asked.slice(1)}${isFolder ? '/' : ''}`;
+        expect(ignore({ ignorecase: false }).add(exclude).ignores(text)).toBe(true);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   test('never let a walk pass by a folder in which something is taken back in', () => {
     fc.assert(
       fc.property(fc.array(pattern, { minLength: 1, maxLength: 4 }), path, (exclude, asked) => {

@@ -1,8 +1,11 @@
 /** What a walk leaves out besides patterns, and that explain() says of every path what the walk does. */
 import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromText } from '../../src/format/bytes.ts';
+import { comparePaths } from '../../src/format/order.ts';
+import { Patterns } from '../../src/select/patterns.ts';
 import { explain } from '../../src/source/explain.ts';
 import { type SelectionRules, selection } from '../../src/source/select.ts';
 import { walk } from '../../src/source/walk.ts';
@@ -77,6 +80,50 @@ describe('a walk with a selection', () => {
       ...['/', '/cache', '/cache/keep', '/cache/keep/deep', '/cache/keep/deep/file', '/z.tmp'],
     ]);
     expectExplained(root, { exclude: [`${root}/cache/`], include: ['deep/'] });
+  });
+
+  test('finds what is kept and the folders that it lies in, and nothing else, over random patterns', async () => {
+    const names = ['a', 'b', 'ab'];
+    const root = await newRoot({});
+    const paths: { path: string; isFolder: boolean }[] = [];
+    const plant = (folder: string, depth: number) => {
+      for (const name of names) {
+        const path = `${folder}/${name}`;
+        const isFolder = depth < 2 && name !== 'ab';
+        paths.push({ path, isFolder });
+        if (isFolder) {
+          mkdirSync(path);
+          plant(path, depth + 1);
+        } else {
+          writeFileSync(path, '');
+        }
+      }
+    };
+    plant(root, 0);
+    const piece = fc.constantFrom('a', 'b', 'ab', '*', '**', 'a*', '?');
+    const tail = fc.tuple(fc.array(piece, { minLength: 1, maxLength: 3 }), fc.constantFrom('', '/'));
+    const pattern = fc
+      .tuple(tail, fc.boolean())
+      .map(([[pieces, end], isAnchored]) => `${isAnchored ? `${root}/` : ''}${pieces.join('/')}${end}`);
+    const negatable = fc.tuple(fc.constantFrom('', '', '!'), pattern).map(([not, text]) => not + text);
+    fc.assert(
+      fc.property(
+        fc.array(negatable, { maxLength: 4 }),
+        fc.array(pattern, { maxLength: 2 }),
+        (exclude, include) => {
+          const patterns = new Patterns(exclude, include);
+          const kept = paths.filter(
+            ({ path, isFolder }) => !patterns.leavesOut(patterns.decide(path, isFolder)),
+          );
+          const expected = new Set(['/']);
+          for (const { path } of kept) {
+            for (let at = path; at !== root; at = dirname(at)) expected.add(at.slice(root.length));
+          }
+          expect(found(root, { exclude, include })).toEqual([...expected].sort(comparePaths));
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   test('keeps of a folder with a marker the folder and the marker, and what include takes back in', async () => {

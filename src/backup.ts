@@ -12,6 +12,7 @@ import type { ProduceEvent, ProduceOptions, ProduceResult } from './backup/produ
 import { ownFolders } from './backup/roots.ts';
 import { listCommits, type StoreState } from './backup/standing.ts';
 import { forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
+import { findVanished } from './backup/vanished.ts';
 import { CUTTER_VERSION } from './chunk/cut.ts';
 import { HoldfastError } from './errors.ts';
 import { baseOf, type Commit, type CommitReference } from './format/commit.ts';
@@ -181,6 +182,9 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     entries: { file: entriesFile, sha256: made.result.entriesSha256, live: made.result.counts.entries },
     logs: { base: logs.base, ...made.result.logLengths },
   };
+  const before = standing.kind === 'current' ? standing.index : undefined;
+  // While the entries of the last point are still there.
+  const vanished = before && findVanished(before, files, made.result, decision.type, prepared.sources);
   await files.writePending(header);
   if (options.signal.aborted) throw interrupted();
   await storeCommit(store, names, ready, signer, options.now());
@@ -188,14 +192,10 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   await writer.begin(null);
   files.removeStale();
 
-  const { incomplete, changes } = made.result;
-  const before = standing.kind === 'current' ? standing.index : undefined;
-  const live = before?.entries.live ?? 0;
-  const fewer = parent !== undefined ? changes.gone : live - made.result.counts.entries;
-  const vanished = before !== undefined && fewer > live / 2 && fewer > FEW;
-  if (vanished) {
+  const { incomplete } = made.result;
+  if (before !== undefined && vanished !== undefined) {
     options.onWarning(
-      `${fewer} of ${live} entries have gone since the last point: if that was not meant, restore them from point ${newestSet(before).seq}`,
+      `${vanished.gone} of ${vanished.of} entries have gone since the last point: if that was not meant, restore them from point ${newestSet(before).seq}`,
     );
   }
   if (made.result.attributesUnread) {
@@ -212,7 +212,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     bytesStored: made.objects.reduce((sum, { size }) => sum + size, 0),
     needsAttention:
       prepared.needsAttention ||
-      vanished ||
+      vanished !== undefined ||
       made.result.attributesUnread ||
       incomplete.carried + incomplete.torn + incomplete.unreadable + incomplete.partial > 0,
   };
@@ -235,9 +235,6 @@ function tellForecast(options: BackupOptions, produce: ProduceOptions, signal: A
 
 /** A volume is closed at this much content, so that a highly compressible one is no bomb for who restores. */
 const PLAIN_SIZE = 256 * 1024 * 1024;
-/** So few deletions are no alarm, whatever part of the whole they are. */
-const FEW = 10;
-
 /** Step 4: everything that the point needs is seen in the store, and nobody else has made a point of this number. */
 async function lookAgain(
   options: BackupOptions,

@@ -2,54 +2,20 @@
  * Restores a point, or a part of it, into a folder: plan → look at the target → folders → volumes → links → what belongs to folders.
  * Each step is a module below restore/ and target/; here is their order, and what is reported of them.
  */
-import type { Point } from './chain/points.ts';
-import { parseSecretKey, type SecretKey } from './crypto/open.ts';
 import { HoldfastError } from './errors.ts';
-import type { StrategyNames } from './format/names.ts';
-import { readPoint } from './manifest/merge.ts';
-import { refuseUnmatched, type Selection } from './manifest/select.ts';
 import { bringContent } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
-import { type OwnerNumbers, type Plan, planRestore } from './restore/plan.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
+import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
 import { ROOT } from './restore/tree.ts';
-import type { Store } from './store/store.ts';
-import type { RestoreIdentity } from './target/marker.ts';
 import { OpenFolders } from './target/open-folders.ts';
-import { chooseTarget, closeTarget, openTarget, setFinalMode } from './target/target.ts';
-
-/** What to restore, and how. */
-export interface RestoreRequest {
-  store: Store;
-  names: StrategyNames;
-  /** Must have no `problem`. */
-  point: Point;
-  /** How messages name the point. */
-  pointName: string;
-  /** Must be a recipient's. */
-  secret: SecretKey;
-  /** Absolute path of the folder to restore into. */
-  target: string;
-  /** Absolute source paths or globs, as they were written; none for all. */
-  paths: readonly string[];
-  /** The same, made ready. */
-  selection: Selection | undefined;
-  /** Whether a target with other things in it is used, and what is in the way there replaced. */
-  overwrite: boolean;
-  /** Whether owners are set. */
-  owner: boolean;
-  /** Numbers of owners' names on this machine: names win then. Undefined: numbers are taken as the point has them. */
-  owners: OwnerNumbers | undefined;
-  /** Mode of the target, and of folders that only lie on the way to what is restored, where they are made. */
-  impliedMode: number;
-  /** Ends the restore early; the same request then goes on where it stopped. */
-  signal: AbortSignal;
-}
+import { closeTarget, openTarget, setFinalMode } from './target/target.ts';
 
 export type { Forecast } from './restore/forecast.ts';
+export type { RestoreRequest } from './restore/request.ts';
 export type { RestoreResult } from './restore/result.ts';
 
 /** Who follows a restore. */
@@ -68,25 +34,27 @@ export interface RestoreObserver {
  */
 export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
   const identity = identify(request);
-  const choice = chooseTarget(request.target, identity, request.overwrite);
+  const choice = choose(request, identity);
   observer.phase('reading the list of entries');
-  const plan = await makePlan(request);
+  const existing = whatExists(request, choice);
+  const plan = await makePlan(request, existing);
   const stop = () => refuseInterrupted(request);
   stop();
-  const isClaimed = (index: number) => {
-    const { seq, volume } = plan.volumes.get(index);
-    return choice.resumed?.volumes.has(`${seq}/${volume}`) ?? false;
-  };
+  const isClaimed = (index: number) => isWritten(plan, choice, index);
   const forecast = foresee(plan, choice, isClaimed);
   observer.onForecast(forecast);
   refuseWithoutRoom(plan, choice, forecast);
+  if ((await request.confirm?.(forecast)) === false) throw notConfirmed(request);
+  stop();
 
   const target = await openTarget(choice, identity, request.impliedMode);
   const { root, rootFd, marker } = target;
   const open = new OpenFolders(root, rootFd);
-  const replace = choice.overwrite || choice.resumed !== undefined;
+  const replace = (choice.overwrite && request.keep !== 'never') || choice.resumed !== undefined;
   const common = { plan, root, owner: request.owner, replace, stop };
   try {
+    if (existing !== undefined && choice.resumed?.kept === undefined)
+      marker.kept(existing.decisions.toText());
     observer.total({ files: plan.totals.files, bytes: forecast.bytes });
     observer.phase('making folders');
     const prepared = await prepareTarget({
@@ -133,26 +101,17 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
     marker.remove();
     if (plan.tree.folders.isListed(ROOT)) finishFolder(finish, ROOT);
     else setFinalMode(target);
-    return sumUp(plan, finish, brought.lost);
+    return { ...sumUp(plan, finish, brought.lost), kept: existing?.kept ?? 0 };
   } finally {
     open.close();
     closeTarget(target);
   }
 }
 
-async function makePlan({
-  store,
-  names,
-  point,
-  pointName,
-  secret,
-  selection,
-  owners,
-}: RestoreRequest): Promise<Plan> {
-  const reader = { store, names, key: await parseSecretKey(secret) };
-  const plan = await planRestore(point, readPoint(reader, point, selection), owners);
-  refuseUnmatched(selection, pointName);
-  return plan;
+function notConfirmed({ target }: RestoreRequest): HoldfastError {
+  return new HoldfastError('interrupted', `not confirmed: nothing was written to ${target}`, {
+    path: target,
+  });
 }
 
 /** Errors: `interrupted`, when the restore was told to end. */
@@ -163,9 +122,4 @@ function refuseInterrupted({ signal, target }: RestoreRequest): void {
     `interrupted: the restore into ${target} is incomplete; the same command goes on where it stopped`,
     { path: target },
   );
-}
-
-function identify({ point, paths }: RestoreRequest): RestoreIdentity {
-  const { strategy, seq, id } = point.commit.commit;
-  return { strategy, seq, id, commitSha256: point.commit.commitSha256, paths };
 }

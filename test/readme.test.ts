@@ -8,14 +8,16 @@ import { project, run } from './helpers/script.ts';
 const DOCUMENTS = ['README.md', 'docs/operations.md'] as const;
 const COMMANDS = [
   ...['', 'keygen', 'init', 'config', 'config check', 'config schema', 'config example'],
-  ...['doctor', 'backup', 'points', 'ls', 'restore', 'verify'],
+  ...['doctor', 'backup', 'why', 'points', 'ls', 'find', 'diff', 'cat', 'restore', 'verify'],
 ] as const;
 
 /** What `--help` says of a command. */
 interface Help {
-  /** Options by name, long and short; whether each takes a value, or several. */
-  options: Map<string, 'none' | 'one' | 'several'>;
+  /** Options by name, long and short; whether each takes a value, may take one, or takes several. */
+  options: Map<string, 'none' | 'perhaps' | 'one' | 'several'>;
   takesPaths: boolean;
+  /** Names or points, which look like nothing special. */
+  takesWords: boolean;
 }
 
 const helps = new Map<string, Help>();
@@ -32,12 +34,17 @@ beforeAll(async () => {
 function parseHelp(text: string): Help {
   const options: Help['options'] = new Map();
   for (const [, names = '', value] of text.matchAll(
-    /^ {2}(-[\w-]+(?:, --[\w-]+)?)(?: <([\w-]+(?:\.{3})?)>)?/gm,
+    /^ {2}(-[\w-]+(?:, --[\w-]+)?)(?: ([<[][\w-]+(?:\.{3})?)[>\]])?/gm,
   )) {
-    const takes = value === undefined ? 'none' : value.endsWith('...') ? 'several' : 'one';
+    const perhaps = value?.startsWith('[') ? 'perhaps' : 'one';
+    const takes = value === undefined ? 'none' : value.endsWith('...') ? 'several' : perhaps;
     for (const name of names.split(', ')) options.set(name, takes);
   }
-  return { options, takesPaths: /^Usage: .*\[path\.\.\.\]$/m.test(text) };
+  return {
+    options,
+    takesPaths: /^Usage: .*[[<]path\.\.\.[\]>]$/m.test(text),
+    takesWords: /^Usage: .*(\[pattern\.\.\.\]$|<from>)/m.test(text),
+  };
 }
 
 /** What stands in code blocks and code spans; a line that goes on after a backslash is one. */
@@ -70,17 +77,22 @@ function split(line: string): string[] {
 /** What is wrong with a command line, in words; undefined when the program takes it. */
 function fault(words: readonly string[]): string | undefined {
   const command = [words.slice(0, 2).join(' '), words[0] ?? ''].find((name) => helps.has(name)) ?? '';
-  const { options, takesPaths } = helps.get(command) as Help;
+  const { options, takesPaths, takesWords } = helps.get(command) as Help;
   const rest = words.slice(command === '' ? 0 : command.split(' ').length);
   for (let i = 0; i < rest.length; i++) {
     const word = rest[i] as string;
     if (!word.startsWith('-')) {
-      if (!takesPaths || !word.startsWith('/')) return `"${word}" means nothing to "${command}"`;
+      if (!takesWords && !(takesPaths && word.startsWith('/')))
+        return `"${word}" means nothing to "${command}"`;
       continue;
     }
     const takes = options.get(word);
     if (takes === undefined) return `"${command}" has no ${word}`;
     if (takes === 'none') continue;
+    if (takes === 'perhaps') {
+      if (/^[^-/]/.test(rest[i + 1] ?? '')) i++;
+      continue;
+    }
     const isValue = (text: string | undefined) => text !== undefined && !text.startsWith('-');
     if (!isValue(rest[i + 1])) return `${word} of "${command}" needs a value`;
     for (i++; takes === 'several' && isValue(rest[i + 1]) && !rest[i + 1]?.startsWith('/'); ) i++;
@@ -93,6 +105,9 @@ test.each([
   [['restore', '--to'], '--to of "restore" needs a value'],
   [['bakup'], '"bakup" means nothing to ""'],
   [['points', '/srv'], '"/srv" means nothing to "points"'],
+  [['find', '*.html', 'index'], undefined],
+  [['diff', '3d', 'latest', '/srv'], undefined],
+  [['restore', '--overwrite', 'never', '--overwrite', '/srv', '--in-place', '--overwrite'], undefined],
   [['config', 'check', '--card', 'x'], '"config check" has no --card'],
   [['restore', '--to', 'x', '--signer', 'A', 'B', '/srv'], undefined],
 ])('%j is judged as the program judges it', (words, expected) => {

@@ -1,6 +1,7 @@
 /** Whether a full would lose what only the index still speaks of. */
 import { accessSync, constants } from 'node:fs';
 import { toFsPath } from '../format/bytes.ts';
+import { type ComparedSource, leftOutByPatterns } from '../index/compare.ts';
 import { EntriesReader } from '../index/entries-file.ts';
 import type { ByteString } from '../model.ts';
 import type { ProduceEvent } from './produce.ts';
@@ -30,11 +31,13 @@ function isAtOrBelow(path: ByteString, others: ReadonlySet<ByteString>): boolean
 }
 
 /** Whether something that the newest point carries over still cannot be opened: a full would lose it. Opens nothing. */
-export function stillCarries(entriesFile: string): boolean {
+export function stillCarries(entriesFile: string, sources: readonly ComparedSource[]): boolean {
+  const isLeftOut = leftOutByPatterns(sources);
   const reader = new EntriesReader(entriesFile);
   try {
     for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
-      if (entry.flags.includes('c') && !isAccessible(entry.path)) return true;
+      const isCarried = entry.flags.includes('c') && !isLeftOut(reader.source, entry);
+      if (isCarried && !isAccessible(entry.path)) return true;
     }
     return false;
   } finally {

@@ -52,8 +52,8 @@ export async function prepare(options: BackupOptions, isDryRun: boolean): Promis
   }
   const sources = strategy.sources.flatMap((source): ComparedSource[] => {
     if (source.kind === 'command') throw new Error('a command as source was not refused');
-    const { name, paths, exclude, allowEmpty } = source;
-    return [{ name, paths, exclude, allowEmpty }];
+    const { kind: _kind, ...compared } = source;
+    return [compared];
   });
   const roots = lookAtRoots(sources);
   await store.check();
@@ -92,13 +92,13 @@ export async function prepare(options: BackupOptions, isDryRun: boolean): Promis
     lost,
     absentRoot:
       parent !== undefined && due.due
-        ? rootToWaitFor(roots.absent, files.path(parent.entries.file))
+        ? rootToWaitFor(roots.absent, files.path(parent.entries.file), sources)
         : undefined,
     carries:
       parent !== undefined &&
       due.due &&
       (state.newest[0]?.commit.incomplete.carried ?? 0) > 0 &&
-      stillCarries(files.path(parent.entries.file)),
+      stillCarries(files.path(parent.entries.file), sources),
   });
   if ('refused' in decision) {
     throw new HoldfastError(

@@ -11,14 +11,7 @@ import { fromBytes, fromText, toFsPath, toText } from '../format/bytes.ts';
 import { encodeEntry, encodeGone, encodeHead } from '../format/manifest.ts';
 import { volumeName } from '../format/names.ts';
 import { encodeXattrs } from '../format/xattrs.ts';
-import {
-  type Change,
-  type ComparedSource,
-  compare,
-  type Incident,
-  type OldEntry,
-  signatureOf,
-} from '../index/compare.ts';
+import { type Change, type ComparedSource, compare, type OldEntry, signatureOf } from '../index/compare.ts';
 import {
   decodeSegments,
   EntriesReader,
@@ -32,16 +25,20 @@ import {
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
 import { type Owners, readOwners } from '../linux/owners.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
-import type { ByteString, EntryType, Extent, Metadata } from '../model.ts';
+import type { ByteString, Extent, Metadata } from '../model.ts';
 import { type ReadAttributes, readAttributes } from '../source/attributes.ts';
 import { type OpenFile, readFile } from '../source/read.ts';
+import { deviceNumbers, typeOf } from '../source/stat-entry.ts';
 import { isYoung, nowInNs } from '../source/young.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer, type OlderVersion } from './content.ts';
+import { type ProduceEvent, skippedEvent } from './events.ts';
 import { ManifestWriter } from './manifest-writer.ts';
 import { PROGRESS } from './progress.ts';
 import { SegmentSet, segmentsIn, usageOf } from './usage.ts';
+
+export type { ProduceEvent } from './events.ts';
 
 /** What to make. Plain data: it is posted to a worker. */
 export interface ProduceOptions {
@@ -70,16 +67,13 @@ export interface ProduceOptions {
   keepAccessTime: boolean;
 }
 
-/** What happened on the way, for people. */
-export type ProduceEvent = { incident: Incident } | { skipped: ByteString; why: 'mount' | 'own' };
-
 export interface ProduceResult {
   entriesSha256: string;
   logLengths: SegmentLogLengths;
   /** Of the point: entries, files, and bytes of content. */
   counts: { entries: number; files: number; bytes: number; listed: number };
-  /** Against the parent. */
-  changes: { fresh: number; changed: number; gone: number };
+  /** Against the parent; `leftOut` are those that the strategy, or a marker, leaves out now: they are not among the gone. */
+  changes: { fresh: number; changed: number; gone: number; leftOut: number };
   /** Names that were there when their folder was listed, and not any more when they were to be read: deletions. */
   vanished: number;
   bytesRead: number;
@@ -142,7 +136,7 @@ class Producer {
   readonly #ordinal: number;
   readonly #base: number;
   readonly #counts = { entries: 0, files: 0, bytes: 0 };
-  readonly #changes = { fresh: 0, changed: 0, gone: 0 };
+  readonly #changes = { fresh: 0, changed: 0, gone: 0, leftOut: 0 };
   readonly #incomplete = { carried: 0, torn: 0, unreadable: 0, partial: 0 };
   #hasXattrs = false;
   #vanished = 0;
@@ -178,7 +172,9 @@ class Producer {
       case 'fresh':
         return this.#fresh(change.source, change.path, change.stat, change.old);
       case 'gone':
-        return this.#gone(change.old);
+        if (change.leftOut === undefined) return this.#gone(change.old);
+        this.#changes.leftOut++;
+        return this.#bury(change.old.source, change.old.entry.path, this.#ordinal);
       case 'still-gone':
         return this.#stillGone(change.old);
       case 'carried':
@@ -191,7 +187,10 @@ class Producer {
         this.#vanished++;
         return undefined;
       case 'skipped':
-        this.#onEvent({ skipped: change.path, why: change.why });
+        this.#onEvent(skippedEvent(change));
+        return undefined;
+      case 'emptied':
+        this.#onEvent({ emptied: change.path, marker: change.marker, entries: change.entries });
         return undefined;
     }
   }
@@ -583,20 +582,4 @@ function readLink(path: ByteString): ByteString | { gone: true } | { gone: false
 
 function linkKey(stat: BigIntStats): string {
   return `${stat.dev}.${signatureOf(stat)}`;
-}
-
-function typeOf(stat: BigIntStats): EntryType {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'dir';
-  if (stat.isSymbolicLink()) return 'symlink';
-  if (stat.isFIFO()) return 'fifo';
-  if (stat.isSocket()) return 'socket';
-  return stat.isCharacterDevice() ? 'char' : 'block';
-}
-
-/** Major and minor number as Linux packs them (sysmacros.h). */
-function deviceNumbers(rdev: bigint): [number, number] {
-  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn);
-  return [Number(major), Number(minor)];
 }

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { fromText, show } from '../format/bytes.ts';
 import { isWithin } from '../format/order.ts';
-import type { ComparedSource } from '../index/compare.ts';
+import { type ComparedSource, leftOutByPatterns } from '../index/compare.ts';
 import { EntriesReader } from '../index/entries-file.ts';
 
 /** A root that is not there, or is empty though nobody said that it may be. */
@@ -50,8 +50,13 @@ export function lookAtRoots(sources: readonly ComparedSource[]): Roots {
  * The first of some absent roots of which the point with these index entries has more than is there now: a full would lose its last version
  * from the newest point. Throws `broken-index`, `state`.
  */
-export function rootToWaitFor(absent: readonly AbsentRoot[], entriesFile: string): string | undefined {
+export function rootToWaitFor(
+  absent: readonly AbsentRoot[],
+  entriesFile: string,
+  sources: readonly ComparedSource[],
+): string | undefined {
   if (absent.length === 0) return undefined;
+  const isLeftOut = leftOutByPatterns(sources);
   const roots = absent.map((root) => ({ ...root, bytes: fromText(root.path) }));
   const reader = new EntriesReader(entriesFile);
   try {
@@ -62,7 +67,7 @@ export function rootToWaitFor(absent: readonly AbsentRoot[], entriesFile: string
         ({ source, bytes, isEmpty }) =>
           source === reader.source && isWithin(path, bytes) && !(isEmpty && path === bytes),
       );
-      if (root !== undefined) return root.path;
+      if (root !== undefined && !isLeftOut(root.source, entry)) return root.path;
     }
     return undefined;
   } finally {

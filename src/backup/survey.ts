@@ -2,6 +2,7 @@
 import { type ComparedSource, compare, type Incident } from '../index/compare.ts';
 import { EntriesReader } from '../index/entries-file.ts';
 import type { ByteString } from '../model.ts';
+import { type SkippedEvent, skippedEvent } from './events.ts';
 
 /** What would be new, changed, gone. */
 export interface Survey {
@@ -9,15 +10,17 @@ export interface Survey {
   fresh: number;
   changed: number;
   gone: number;
+  /** Entries of the parent that are left out now; not among the gone. */
+  leftOut: number;
   /** Bytes of the files that would be read. */
   bytes: number;
   incidents: Incident[];
-  /** Folders that are left out although no pattern says so. */
-  skipped: { skipped: ByteString; why: 'mount' | 'own' }[];
+  /** What is left out although no pattern says so. */
+  skipped: SkippedEvent[];
 }
 
 /** What a path would be in the next point. */
-export type SurveyedPath = { path: ByteString; as: 'new' | 'changed' | 'gone' };
+export type SurveyedPath = { path: ByteString; as: 'new' | 'changed' | 'gone' | 'left out' };
 
 /** Files and bytes that a backup will read. */
 export interface Forecast {
@@ -63,18 +66,23 @@ export function survey(
   onPath: (path: SurveyedPath) => void,
 ): Survey {
   const old = entriesFile === undefined ? undefined : new EntriesReader(entriesFile);
-  const result: Survey = { entries: 0, fresh: 0, changed: 0, gone: 0, bytes: 0, incidents: [], skipped: [] };
+  const result: Survey = {
+    ...{ entries: 0, fresh: 0, changed: 0, gone: 0, leftOut: 0, bytes: 0 },
+    incidents: [],
+    skipped: [],
+  };
   try {
     for (const change of compare(sources, old, own)) {
       if (change.kind === 'same' || change.kind === 'carried') {
         result.entries++;
       } else if (change.kind === 'gone') {
-        result.gone++;
-        onPath({ path: change.old.entry.path, as: 'gone' });
+        if (change.leftOut === undefined) result.gone++;
+        else result.leftOut++;
+        onPath({ path: change.old.entry.path, as: change.leftOut === undefined ? 'gone' : 'left out' });
       } else if (change.kind === 'incident') {
         result.incidents.push(change.incident);
       } else if (change.kind === 'skipped') {
-        result.skipped.push({ skipped: change.path, why: change.why });
+        result.skipped.push(skippedEvent(change));
       } else if (change.kind === 'fresh') {
         result.entries++;
         if (change.stat.isFile()) result.bytes += Number(change.stat.size);

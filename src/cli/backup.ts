@@ -1,11 +1,11 @@
 /** `holdfast backup`: makes a point, and says of it as much as was asked for. */
 import process from 'node:process';
 import { Command, Option } from 'commander';
+import type { ProduceEvent, SkippedEvent } from '../backup/events.ts';
 import type { RequestedType } from '../backup/plan.ts';
-import type { ProduceEvent } from '../backup/produce.ts';
 import type { Forecast } from '../backup/survey.ts';
 import type { BackupOutcome } from '../backup.ts';
-import { show } from '../format/bytes.ts';
+import { show, toText } from '../format/bytes.ts';
 import type { Incident } from '../index/compare.ts';
 import type { ByteString } from '../model.ts';
 import { holdsData } from '../source/mount.ts';
@@ -150,6 +150,10 @@ class Report {
       this.#skipped(event);
       return;
     }
+    if ('emptied' in event) {
+      this.#emptied(event);
+      return;
+    }
     const { incident } = event;
     if (this.#incidents.length < LISTED) this.#incidents.push(incident);
     else this.#unlisted++;
@@ -157,14 +161,31 @@ class Report {
     this.#context.stderr(`holdfast: ${describe(incident)}\n`);
   }
 
-  #skipped({ skipped, why }: { skipped: ByteString; why: 'mount' | 'own' }): void {
-    if (this.#json) this.#line({ event: 'skipped', ...pathKeys(skipped), why });
+  /** Whoever can write there can make a marker: that a folder is no longer backed up is said once. */
+  #emptied({ emptied, marker, entries }: Extract<ProduceEvent, { emptied: ByteString }>): void {
+    if (this.#json)
+      this.#line({ event: 'emptied', ...pathKeys(emptied), marker: toText(marker) ?? show(marker), entries });
+    const which = entries === 1 ? 'one entry' : `${entries} entries`;
+    this.#context.stderr(
+      `holdfast: ${show(emptied)} is left out from now on, because ${show(marker)} lies in it: ${which} of the last point ${entries === 1 ? 'is' : 'are'} not in this one\n`,
+    );
+  }
+
+  #skipped({ skipped, why, marker }: SkippedEvent): void {
+    if (this.#json) {
+      const by = marker === undefined ? {} : { marker: toText(marker) ?? show(marker) };
+      this.#line({ event: 'skipped', ...pathKeys(skipped), why, ...by });
+    }
     if (why === 'own') {
       this.say(`${show(skipped)}: Holdfast's own, left out`);
+    } else if (why === 'marker') {
+      this.say(`${show(skipped)}: what is in it is left out, because ${show(marker ?? '')} lies in it`);
+    } else if (why === 'size') {
+      this.say(`${show(skipped)}: larger than excludeLargerThan, left out`);
     } else if (holdsData(skipped)) {
       // Nobody should learn only when restoring that a disk was never backed up.
       this.#context.stderr(
-        `holdfast: ${show(skipped)} is another file system and is not backed up; exclude it, or name it as a path of its own\n`,
+        `holdfast: ${show(skipped)} is another file system and is not backed up; exclude it, name it as a path of its own, or say oneFileSystem: false\n`,
       );
     } else {
       this.say(`${show(skipped)}: another file system is mounted there, not entered`);
@@ -176,7 +197,7 @@ class Report {
     for (const skipped of survey.skipped) this.event(skipped);
     for (const incident of survey.incidents) this.event({ incident });
     if (survey.incidents.length > 0) this.#context.exitCode = EXIT.incomplete;
-    const { fresh, changed, gone, bytes, entries } = survey;
+    const { fresh, changed, gone, leftOut, bytes, entries } = survey;
     if (this.#json) {
       this.#line({
         event: 'plan',
@@ -186,6 +207,7 @@ class Report {
         new: fresh,
         changed,
         gone,
+        leftOut,
         bytes,
         incomplete: this.#list(),
       });
@@ -193,7 +215,7 @@ class Report {
     }
     this.#context.stdout(
       `would make: ${type}, because ${reason}\n` +
-        `entries:    ${entries} (${fresh} new, ${changed} changed, ${gone} gone)\n` +
+        `entries:    ${entries} (${fresh} new, ${changed} changed, ${gone} gone${alsoLeftOut(leftOut)})\n` +
         `to read:    about ${bytes} bytes\n`,
     );
   }
@@ -213,6 +235,7 @@ class Report {
         new: changes.fresh,
         changed: changes.changed,
         gone: changes.gone,
+        leftOut: changes.leftOut,
         vanished: made.result.vanished,
         bytesRead,
         bytesStored,
@@ -224,7 +247,7 @@ class Report {
     }
     this.say(
       `point ${seq} (${type}, ${formatTime(time)}): ${counts.entries} entries, ${counts.bytes} bytes; ` +
-        `${changes.fresh} new, ${changes.changed} changed, ${changes.gone} gone; ` +
+        `${changes.fresh} new, ${changes.changed} changed, ${changes.gone} gone${alsoLeftOut(changes.leftOut)}; ` +
         (made.result.vanished > 0 ? `${made.result.vanished} vanished before they could be read; ` : '') +
         `read ${bytesRead}, stored ${bytesStored} bytes in ${seconds.toFixed(1)} s`,
     );
@@ -237,6 +260,11 @@ class Report {
   #line(json: unknown): void {
     this.#context.stdout(`${JSON.stringify(json)}\n`);
   }
+}
+
+/** Entries that have gone because the strategy, or a marker, leaves them out now. */
+function alsoLeftOut(count: number): string {
+  return count === 0 ? '' : `, ${count} left out from now on`;
 }
 
 function incidentJson({ path, kind, error, carried }: Incident): Record<string, unknown> {

@@ -4,8 +4,9 @@ import { parseSecretKey } from '../crypto/secret-key.ts';
 import { fromText, show } from '../format/bytes.ts';
 import { type PointItem, readPoint } from '../manifest/merge.ts';
 import { refuseUnmatched, Selection } from '../manifest/select.ts';
-import type { ByteString, Entry, EntryType } from '../model.ts';
+import type { Entry } from '../model.ts';
 import type { CliContext } from './context.ts';
+import { entryJson, formatMtime, typeLetter } from './entry.ts';
 import { pathKeys } from './path-json.ts';
 import {
   addKeyOptions,
@@ -19,7 +20,6 @@ import {
   sayRejected,
   withOffer,
 } from './reading.ts';
-import { formatTime } from './times.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
   at?: string;
@@ -80,24 +80,12 @@ function asPath({ path }: Entry): string {
   return show(path);
 }
 
-const LETTERS: Record<EntryType, string> = {
-  file: '-',
-  dir: 'd',
-  symlink: 'l',
-  fifo: 'p',
-  socket: 's',
-  char: 'c',
-  block: 'b',
-};
-
 function asLong(entry: Entry): string {
   const { uid, gid, user, group, size, mtimeNs, path, target, rdev } = entry;
   const owner = `${show(fromText(user ?? String(uid)))}:${show(fromText(group ?? String(gid)))}`;
   const measure = rdev === undefined ? String(size) : rdev.join(',');
-  const date = new Date(Number(mtimeNs / 1_000_000n));
-  const time = Number.isNaN(date.getTime()) ? `${mtimeNs}ns` : formatTime(date);
   const link = target === undefined ? '' : ` -> ${show(target)}`;
-  return `${modeOf(entry)} ${owner.padEnd(17)} ${measure.padStart(12)} ${time} ${show(path)}${link}${doubts(entry)}`;
+  return `${modeOf(entry)} ${owner.padEnd(17)} ${measure.padStart(12)} ${formatMtime(mtimeNs)} ${show(path)}${link}${doubts(entry)}`;
 }
 
 function modeOf({ type, mode }: Entry): string {
@@ -107,7 +95,7 @@ function modeOf({ type, mode }: Entry): string {
     const last = (mode & special) === 0 ? (runs ? 'x' : '-') : runs ? letter : letter.toUpperCase();
     return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${last}`;
   };
-  return `${LETTERS[type]}${triple(6, 0o4000, 's')}${triple(3, 0o2000, 's')}${triple(0, 0o1000, 't')}`;
+  return `${typeLetter(type)}${triple(6, 0o4000, 's')}${triple(3, 0o2000, 's')}${triple(0, 0o1000, 't')}`;
 }
 
 function doubts({ carried, torn, partial }: Entry): string {
@@ -117,30 +105,6 @@ function doubts({ carried, torn, partial }: Entry): string {
 }
 
 function asJson(entry: Entry): string {
-  const { source, path, since, type, mode, uid, gid, user, group, mtimeNs, target, rdev, link } = entry;
-  return JSON.stringify({
-    ...pathKeys(path),
-    type,
-    source,
-    since,
-    mode,
-    uid,
-    gid,
-    user,
-    group,
-    mtimeNs: String(mtimeNs),
-    ...targetKeys(target),
-    rdev,
-    link,
-    ...(type === 'file' ? { size: entry.size, sha256: entry.sha256 } : {}),
-    carried: entry.carried,
-    torn: entry.torn,
-    partial: entry.partial,
-  });
-}
-
-function targetKeys(target: ByteString | undefined): { target?: string; targetBase64?: string } {
-  if (target === undefined) return {};
-  const { path, pathBase64 } = pathKeys(target);
-  return { target: path, ...(pathBase64 === undefined ? {} : { targetBase64: pathBase64 }) };
+  const { source, path, since } = entry;
+  return JSON.stringify({ ...pathKeys(path), source, since, ...entryJson(entry) });
 }

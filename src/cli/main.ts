@@ -29,14 +29,18 @@ const COMMANDS: Record<string, (context: CliContext) => Promise<Command>> = {
   },
   doctor: async (context) => (await import('./doctor.ts')).doctorCommand(context),
   backup: async (context) => (await import('./backup.ts')).backupCommand(context),
+  why: async (context) => (await import('./why.ts')).whyCommand(context),
   points: async (context) => (await import('./points.ts')).pointsCommand(context),
   ls: async (context) => (await import('./ls.ts')).lsCommand(context),
+  find: async (context) => (await import('./find.ts')).findCommand(context),
+  diff: async (context) => (await import('./diff.ts')).diffCommand(context),
+  cat: async (context) => (await import('./cat.ts')).catCommand(context),
   restore: async (context) => (await import('./restore.ts')).restoreCommand(context),
   verify: async (context) => (await import('./verify.ts')).verifyCommand(context),
 };
 
 /** Those that do nothing but answer: without a reader they have nothing left to do. */
-const ONLY_ANSWER = new Set(['config', 'points', 'ls']);
+const ONLY_ANSWER = new Set(['config', 'why', 'points', 'ls', 'find', 'diff', 'cat']);
 
 /** Runs the command line `argv` (without node and script) and resolves with the exit code. */
 export async function main(argv: string[]): Promise<number> {
@@ -98,7 +102,10 @@ let answerLost = false;
  * disk, are said.
  */
 function watchReaders(argv: readonly string[]): void {
-  const onlyAnswers = ONLY_ANSWER.has(commandOf(argv) ?? 'config');
+  // So does a restore that goes nowhere but there.
+  const isAnswer = argv.includes('--tar') || argv.includes('--dry-run');
+  const command = commandOf(argv) ?? 'config';
+  const onlyAnswers = ONLY_ANSWER.has(command) || (command === 'restore' && isAnswer);
   process.stdout.on('error', (error) => {
     const code = systemCode(error);
     if (code === 'EPIPE') {

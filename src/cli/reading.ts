@@ -66,8 +66,8 @@ export function addReadingOptions(command: Command): Command {
 function giveBackPaths(command: Command): void {
   const taken = (command.getOptionValue('signer') as string[] | undefined) ?? [];
   const signers = taken.filter((text) => !text.startsWith('/'));
-  const [paths] = command.processedArgs as unknown[];
-  if (!Array.isArray(paths) || signers.length === 0) return;
+  const paths = (command.processedArgs as unknown[]).find((one) => Array.isArray(one));
+  if (paths === undefined || signers.length === 0) return;
   paths.push(...taken.filter((text) => text.startsWith('/')));
   command.setOptionValue('signer', signers);
 }

@@ -1,6 +1,8 @@
 /** What `holdfast restore` says: as text for people, or as JSON lines. */
 import type { Point } from '../chain/points.ts';
-import { show } from '../format/bytes.ts';
+import { fromText, show } from '../format/bytes.ts';
+import type { ByteString, Entry } from '../model.ts';
+import type { Action, Rehearsal } from '../rehearse.ts';
 import type { Trouble } from '../restore/trouble.ts';
 import type { Forecast, RestoreResult } from '../restore.ts';
 import { formatBytes } from '../strategy/size.ts';
@@ -19,13 +21,73 @@ export class RestoreReport {
   readonly #context: CliContext;
   readonly #json: boolean;
   readonly #point: Point;
-  readonly #target: string;
+  readonly #target: string | undefined;
+  readonly #prefix: ByteString;
 
-  constructor(context: CliContext, json: boolean, point: Point, target: string) {
+  /** `target`: undefined for a rehearsal without one. `prefix`: what was taken off the paths, and is shown before them. */
+  constructor(
+    context: CliContext,
+    json: boolean,
+    point: Point,
+    target: string | undefined,
+    prefix: ByteString = '',
+  ) {
     this.#context = context;
     this.#json = json;
     this.#point = point;
     this.#target = target;
+    this.#prefix = prefix;
+  }
+
+  /** What would be done about one entry. */
+  wouldCome({ path, type, size }: Entry, action: Action): void {
+    if (this.#json) {
+      const of = type === 'file' ? { size } : {};
+      this.#line({ event: 'entry', ...pathKeys(this.#prefix + path), type, ...of, action });
+    } else {
+      const verb = this.#target === undefined ? '' : `${action.padEnd(8)}`;
+      this.#context.stdout(`${verb}${show(this.#prefix + path)}\n`);
+    }
+  }
+
+  /** What would be done in all; sets the exit code. */
+  rehearsal({ entries, bytes, kept, volumes, forecast, damaged, doubtful }: Rehearsal): void {
+    const into = this.#target === undefined ? '' : ` into ${this.#targetName()}`;
+    this.#say(
+      `Would restore ${describePoint(this.#point)}${into}: ${count(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${keptText(kept, ', and would leave %s as they are')}.`,
+    );
+    const download = volumes.reduce((sum, { size }) => sum + size, 0);
+    this.#say(`Would fetch ${count(volumes.length, 'volume', 'volumes')}, ${formatBytes(download)}.`);
+    if (!this.#json) {
+      for (const { name, size } of volumes.slice(0, NAMED)) this.#say(`  ${name} (${formatBytes(size)})`);
+      if (volumes.length > NAMED) this.#say(`  and ${volumes.length - NAMED} more (--json names them all)`);
+    }
+    this.#list('note', doubtful);
+    this.#list('damaged', damaged);
+    if (damaged.length > 0) this.#context.exitCode = EXIT.damage;
+    if (!this.#json) return;
+    for (const { name, size } of volumes) this.#line({ event: 'volume', object: name, size });
+    this.#line({
+      event: 'rehearsal',
+      point: this.#pointJson(),
+      target: this.#target ?? null,
+      entries,
+      bytes,
+      kept,
+      volumes: volumes.length,
+      download,
+      ...(forecast === undefined ? {} : { free: forecast.free }),
+      damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
+    });
+  }
+
+  /** The target as it may be shown. */
+  #targetName(): string {
+    return show(fromText(this.#target ?? ''));
+  }
+
+  #troubleJson({ path, problem }: Trouble): object {
+    return { ...pathKeys(this.#prefix + path), problem };
   }
 
   /** What will be done, before it is. */
@@ -34,7 +96,7 @@ export class RestoreReport {
     const kind = `${this.#point.type}, ${formatAge(now.getTime() - this.#point.time.getTime())}`;
     const verb = resumed ? 'Going on with the interrupted restore of' : 'Restoring';
     this.#say(
-      `${verb} ${describePoint(this.#point)} (${kind}) into ${this.#target}: ${count(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${resumed ? ' still to come' : ''}.`,
+      `${verb} ${describePoint(this.#point)} (${kind}) into ${this.#targetName()}: ${count(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${resumed ? ' still to come' : ''}.`,
     );
     this.#say(
       `${count(volumes, 'volume', 'volumes')}, ${formatBytes(download)}, to fetch; ${formatBytes(free)} are free there.`,
@@ -57,7 +119,7 @@ export class RestoreReport {
 
   /** What came of it; sets the exit code. */
   result(result: RestoreResult, seconds: number): void {
-    const { restored, bytes, damaged, incomplete, doubtful, lost } = result;
+    const { restored, bytes, kept, damaged, incomplete, doubtful, lost } = result;
     this.#list('note', doubtful);
     this.#list('incomplete', incomplete);
     this.#list('damaged', damaged);
@@ -73,16 +135,17 @@ export class RestoreReport {
         point: this.#pointJson(),
         target: this.#target,
         restored,
+        kept,
         bytes,
         seconds: Math.round(seconds * 1000) / 1000,
-        incomplete: incomplete.slice(0, LISTED).map(troubleJson),
+        incomplete: incomplete.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
         ...notListed('incompleteNotListed', incomplete),
-        damaged: damaged.slice(0, LISTED).map(troubleJson),
+        damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
         ...notListed('damagedNotListed', damaged),
       });
     }
     this.#say(
-      `Restored ${count(restored, 'entry', 'entries')}, ${formatBytes(bytes)}, in ${seconds.toFixed(1)} s.`,
+      `Restored ${count(restored, 'entry', 'entries')}, ${formatBytes(bytes)}, in ${seconds.toFixed(1)} s${keptText(kept, '; %s stayed as they were')}.`,
     );
     if (damaged.length > 0 || lost.length > 0) {
       this.#say(
@@ -108,10 +171,10 @@ export class RestoreReport {
   #list(event: string, troubles: readonly Trouble[]): void {
     const counts = new Map<string, number>();
     for (const trouble of troubles) {
-      if (this.#json) this.#line({ event, ...troubleJson(trouble) });
+      if (this.#json) this.#line({ event, ...this.#troubleJson(trouble) });
       const count = (counts.get(trouble.problem) ?? 0) + 1;
       counts.set(trouble.problem, count);
-      if (count <= NAMED) this.#say(`holdfast: ${show(trouble.path)} ${trouble.problem}`);
+      if (count <= NAMED) this.#say(`holdfast: ${show(this.#prefix + trouble.path)} ${trouble.problem}`);
     }
     for (const [problem, count] of counts) {
       if (count > NAMED)
@@ -137,8 +200,9 @@ function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-function troubleJson({ path, problem }: Trouble): object {
-  return { ...pathKeys(path), problem };
+/** `text` with the number of entries that stay in place of %s; nothing for none. */
+function keptText(kept: number, text: string): string {
+  return kept === 0 ? '' : text.replace('%s', `${kept} that ${kept === 1 ? 'is' : 'are'} there already`);
 }
 
 function notListed(key: string, troubles: readonly Trouble[]): object {

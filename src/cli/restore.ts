@@ -1,11 +1,19 @@
-/** `holdfast restore`: brings a point, or a part of it, back into a folder. */
+/** `holdfast restore`: brings a point, or a part of it, back: into a folder, to where it was, or as a tar archive. */
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import process from 'node:process';
+import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
-import { HoldfastError } from '../errors.ts';
+import type { Point } from '../chain/points.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+import { parseSecretKey } from '../crypto/secret-key.ts';
+import { fromText } from '../format/bytes.ts';
 import { readOwnerNumbers } from '../linux/owners.ts';
+import { openContents } from '../manifest/open.ts';
 import { Selection } from '../manifest/select.ts';
-import { restore } from '../restore.ts';
+import { type RehearsalRequest, rehearse } from '../rehearse.ts';
+import { type Forecast, type RestoreObserver, type RestoreRequest, restore } from '../restore.ts';
+import { formatBytes } from '../strategy/size.ts';
 import type { CliContext } from './context.ts';
 import { startProgress } from './progress.ts';
 import {
@@ -13,109 +21,198 @@ import {
   addReadingOptions,
   choosePoint,
   describePoint,
-  type KeyOptions,
   offer,
   openReading,
-  type ReadingOptions,
+  type Reading,
   requireSecretKey,
   sayRejected,
   withOffer,
 } from './reading.ts';
+import {
+  addRestoreOptions,
+  arrangementOf,
+  beginnings,
+  commonFolder,
+  destinationOf,
+  folderOf,
+  overwriteOf,
+  type RestoreOptions,
+} from './restore-options.ts';
 import { RestoreReport } from './restore-report.ts';
 import { withSignals } from './signals.ts';
 
-interface Options extends ReadingOptions, KeyOptions {
-  to: string;
-  at?: string;
-  overwrite?: true;
-  owner: boolean;
-  numericOwner?: true;
-  json?: true;
-}
-
 export function restoreCommand(context: CliContext): Command {
   const command = new Command('restore')
-    .description('bring a point, or some paths of it, back into a folder')
-    .argument('[path...]', 'absolute source paths (files or folders) or globs; all, where none is named')
-    .requiredOption('--to <dir>', 'folder to restore into; made where it is not there')
-    .option('--at <when>', 'which point: latest, a seq, an id, a time, or an age such as 3d', 'latest')
-    .option('--overwrite', 'use a folder that is not empty, and replace what is in the way in it')
-    .option('--no-owner', 'leave owners as they come, for those who are not root')
-    .option('--numeric-owner', "set owners by number, whatever their names' numbers are here")
-    .option('--json', 'print JSON lines, ending with a summary');
-  return addKeyOptions(addReadingOptions(command))
+    .description(
+      'bring a point, or some paths of it, back: into a folder, to where it was, or as a tar archive',
+    )
+    .argument('[path...]', 'absolute source paths (files or folders) or globs; all, where none is named');
+  return addKeyOptions(addReadingOptions(addRestoreOptions(command)))
+    .option(
+      '--scratch <dir>',
+      'with --tar: folder for what does not fit into memory while it waits',
+      tmpdir(),
+    )
     .addHelpText(
       'after',
       `
-/srv/www/index.html comes back as DIR/srv/www/index.html. A restore that was interrupted goes on when the same command is given
-again. Owners come back by name where this machine knows the name, and else by number. What cannot be set or made here, such
-as owners and devices by anybody but root, is named.
+/srv/www/index.html comes back as DIR/srv/www/index.html; with --strip 2, as DIR/index.html. A restore that was interrupted goes on
+when the same command is given again. Owners come back by name where this machine knows the
+name, and else by number. What cannot be set or made here, such as owners and devices by anybody but root, is named.
+--exclude and --include are patterns as in a strategy, read against the source's paths: the last that matches decides.
+
+With --overwrite if-newer, what is in the way is replaced when it was modified before the entry of the point; with never, nothing is.
+--tar writes what tar can carry: bytes of names, times to the nanosecond, owners, links, pipes and devices.
 
 Ends with 0 when all is back, 1 when it failed (also: the folder is not empty, too little space), 2 when the call is wrong,
 3 when something could not be made as it was, 4 when the store is damaged (the rest is back), 10 when there is no such point or
-path, 11 when another restore into the folder is running, 12 when a key is at fault.
+path, 11 when another restore into the folder is running, 12 when a key is at fault, 130 when the question was answered with no.
 
 Examples:
   holdfast restore --to /srv/restore --secret-key secret.asc
   holdfast restore --to back --at 3d --no-owner --secret-key secret.asc \\
     --store directory:/mnt/backup --name townhall-web /srv/www '/etc/nginx/**/*.conf'
+  holdfast restore --in-place --overwrite if-newer --secret-key secret.asc /srv/www --exclude '*.log'
+  holdfast restore --tar --secret-key secret.asc /srv/www | tar -x -C /srv/restore
 `,
     )
-    .action((paths: string[], options: Options) => run(paths, options, context));
+    .action((paths: string[], options: RestoreOptions) => run(paths, options, context));
 }
 
-async function run(paths: string[], options: Options, context: CliContext): Promise<void> {
-  const started = performance.now();
-  if (options.to === '')
-    throw new HoldfastError('usage', '--to names no folder: name one, such as --to /srv/restore');
-  const target = resolve(context.cwd, options.to);
+async function run(paths: string[], options: RestoreOptions, context: CliContext): Promise<void> {
+  const destination = destinationOf(options, context);
+  const arrangement = arrangementOf(options);
+  const overwrite = overwriteOf(options);
   const selection = paths.length === 0 ? undefined : new Selection(paths);
   const reading = await openReading(options, context);
   try {
     sayRejected(reading, context);
     const point = await choosePoint(reading, options.at, context);
     const secret = await requireSecretKey(point.commit, options, context);
-    const report = new RestoreReport(context, options.json === true, point, target);
-    const progress = startProgress(context, options);
-    reading.retries.heard = (line) => progress.aside(() => context.stderr(`holdfast: ${line}\n`));
-    const work = (signal: AbortSignal) => {
-      // Nothing that is on its way from the store is waited for.
-      signal.addEventListener('abort', () => void reading.store.close(), { once: true });
-      return restore(
-        {
-          store: reading.store,
-          names: reading.names,
-          point,
-          pointName: describePoint(point),
-          secret,
-          target,
-          paths,
-          selection,
-          overwrite: options.overwrite === true,
-          owner: options.owner,
-          owners: options.numericOwner ? undefined : readOwnerNumbers(),
-          impliedMode: 0o777 & ~process.umask(),
-          signal,
-        },
-        {
-          onForecast: (forecast) => progress.aside(() => report.forecast(forecast)),
-          phase: (name) => progress.phase(name),
-          total: (amount) => progress.total(amount),
-          advance: (amount) => progress.advance(amount),
-        },
-      );
-    };
-    const result = await withSignals(work)
-      .catch(async (error: unknown) => {
-        throw await withOffer(reading, point, error);
-      })
-      .finally(() => progress.stop());
-    report.result(result, (performance.now() - started) / 1000);
-    if (result.lost.length > 0) {
-      const names = new Set(result.lost.flatMap(({ object }) => object ?? []));
-      report.advise(`For what is damaged: ${await offer(reading, point.seq, names)}.`);
+    const { store, names } = reading;
+    const pointName = describePoint(point);
+    if (destination === 'tar' && !options.dryRun) {
+      const { restoreTar } = await import('./restore-tar.ts');
+      const scratch = resolve(context.cwd, options.scratch ?? tmpdir());
+      const request = { store, names, point, pointName, secret, selection, arrangement, scratch };
+      await restoreTar(reading, request, context);
+      return;
     }
+    const place =
+      destination === 'in-place'
+        ? commonFolder(paths.length > 0 ? beginnings(paths) : await rootsOf(reading, point, secret))
+        : {
+            folder: options.to === undefined ? undefined : folderOf(options.to, context),
+            depth: arrangement.strip,
+          };
+    const request: Omit<RestoreRequest, 'target' | 'signal'> = {
+      store,
+      names,
+      point,
+      pointName,
+      secret,
+      paths,
+      selection,
+      arrangement: { ...arrangement, strip: place.depth },
+      overwrite: overwrite !== undefined,
+      ...(overwrite === undefined || overwrite === 'always' ? {} : { keep: overwrite }),
+      inPlace: destination === 'in-place',
+      owner: options.owner,
+      owners: options.numericOwner ? undefined : readOwnerNumbers(),
+      impliedMode: 0o777 & ~process.umask(),
+    };
+    const prefix = destination === 'in-place' && place.depth > 0 ? fromText(place.folder ?? '') : '';
+    const report = new RestoreReport(context, options.json === true, point, place.folder, prefix);
+    if (options.dryRun) await tryOut({ ...request, target: place.folder }, reading, point, report);
+    else
+      await bring({ ...request, target: place.folder as string }, options, reading, point, report, context);
   } finally {
     await reading.store.close();
+  }
+}
+
+async function bring(
+  request: Omit<RestoreRequest, 'signal'>,
+  options: RestoreOptions,
+  reading: Reading,
+  point: Point,
+  report: RestoreReport,
+  context: CliContext,
+): Promise<void> {
+  const started = performance.now();
+  const progress = startProgress(context, options);
+  reading.retries.heard = (line) => progress.aside(() => context.stderr(`holdfast: ${line}\n`));
+  const observer: RestoreObserver = {
+    onForecast: (forecast) => progress.aside(() => report.forecast(forecast)),
+    phase: (name) => progress.phase(name),
+    total: (amount) => progress.total(amount),
+    advance: (amount) => progress.advance(amount),
+  };
+  const asks = request.inPlace === true && options.yes !== true;
+  const confirm = async (forecast: Forecast) => {
+    // Nothing must be drawn over the question.
+    progress.phase('');
+    progress.aside(() => {});
+    return ask(context, question(forecast, request));
+  };
+  const result = await withSignals((signal) => {
+    // Nothing that is on its way from the store is waited for.
+    signal.addEventListener('abort', () => void reading.store.close(), { once: true });
+    return restore({ ...request, signal, ...(asks ? { confirm } : {}) }, observer);
+  })
+    .catch(async (error: unknown) => {
+      throw await withOffer(reading, point, error);
+    })
+    .finally(() => progress.stop());
+  report.result(result, (performance.now() - started) / 1000);
+  if (result.lost.length > 0) {
+    const names = new Set(result.lost.flatMap(({ object }) => object ?? []));
+    report.advise(`For what is damaged: ${await offer(reading, point.seq, names)}.`);
+  }
+}
+
+async function tryOut(
+  request: RehearsalRequest,
+  reading: Reading,
+  point: Point,
+  report: RestoreReport,
+): Promise<void> {
+  const rehearsal = await rehearse(request, (entry, action) => report.wouldCome(entry, action)).catch(
+    async (error: unknown) => {
+      throw await withOffer(reading, point, error);
+    },
+  );
+  report.rehearsal(rehearsal);
+}
+
+/** The paths of the sources of a point. */
+async function rootsOf({ store, names }: Reading, point: Point, secret: SecretKey): Promise<string[]> {
+  const reader = { store, names, key: await parseSecretKey(secret) };
+  const { sources } = await openContents(reader, point.commit);
+  return sources.flatMap(({ paths }) => paths);
+}
+
+function question({ entries, bytes }: Forecast, { keep }: Pick<RestoreRequest, 'keep'>): string {
+  const what = {
+    always: 'Whatever is in the way there is replaced.',
+    'if-newer': 'What is in the way there and older is replaced.',
+    never: 'What is there already stays.',
+  }[keep ?? 'always'];
+  const count = entries === 1 ? 'One entry' : `${entries} entries`;
+  return `${count}, ${formatBytes(bytes)}, will be written to where they were on this machine. ${what} Go on? [y/N] `;
+}
+
+/** Asks on the terminal; anything but y or yes is no. */
+async function ask(context: CliContext, text: string): Promise<boolean> {
+  const terminal = createInterface({ input: context.stdin, output: process.stderr });
+  try {
+    const ended = new Promise<string>((done) => {
+      terminal.once('close', () => done(''));
+      terminal.once('SIGINT', () => done(''));
+    });
+    const answer = await Promise.race([terminal.question(text), ended]);
+    return /^\s*y(es)?\s*$/i.test(answer);
+  } finally {
+    terminal.close();
   }
 }

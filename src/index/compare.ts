@@ -7,16 +7,15 @@ import { systemCode } from '../errors.ts';
 import { fromText, toFsPath } from '../format/bytes.ts';
 import { compareNames, comparePaths, isWithin } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
-import { selection } from '../source/select.ts';
+import { type Selection, type SelectionRules, selection } from '../source/select.ts';
 import { walk } from '../source/walk.ts';
 import { EntriesReader, type IndexEntry } from './entries-file.ts';
 
 /** A source as the comparison needs it. */
-export interface ComparedSource {
+export interface ComparedSource extends SelectionRules {
   name: string;
   /** Absolute paths, none inside another. */
   paths: readonly string[];
-  exclude: readonly string[];
   /** An empty root is what it seems to be, not a file system that was not mounted. */
   allowEmpty: boolean;
 }
@@ -47,8 +46,8 @@ export type Change =
   | { kind: 'same'; old: OldEntry; stat: BigIntStats }
   /** New, or stat says otherwise; `old` is what the index has under this path, a deletion included. */
   | { kind: 'fresh'; source: string; path: ByteString; stat: BigIntStats; old: OldEntry | undefined }
-  /** Was there and is no more. */
-  | { kind: 'gone'; old: OldEntry }
+  /** Was there and is no more, or is left out now: because of a pattern, a marker in its folder, or its size. */
+  | { kind: 'gone'; old: OldEntry; leftOut?: LeftOutBy }
   /** Was gone already. */
   | { kind: 'still-gone'; old: OldEntry }
   /** Cannot be read: what the index has stands. */
@@ -56,8 +55,15 @@ export type Change =
   | { kind: 'incident'; incident: Incident }
   /** A name that its folder listed has gone since: a deletion, which the index tells of where it knew the path. */
   | { kind: 'vanished'; path: ByteString }
-  /** Another file system, not entered; or a folder of Holdfast's own, left out. */
-  | { kind: 'skipped'; path: ByteString; why: 'mount' | 'own' };
+  /** Not entered, or left out, for another reason than a pattern. */
+  | { kind: 'skipped'; path: ByteString; why: SkippedBy; marker?: ByteString }
+  /** A marker leaves out what was in a folder: so many entries of the point before. */
+  | { kind: 'emptied'; path: ByteString; marker: ByteString; entries: number };
+
+/** Why an entry of the point before is left out now. */
+export type LeftOutBy = 'pattern' | 'marker' | 'size';
+/** Another file system; a folder of Holdfast's own; a folder with a marker; a large file. */
+export type SkippedBy = 'mount' | 'own' | 'marker' | 'size';
 
 /** What lstat says of an entry, as the index keeps it. Never the device number: that changes with reboots and snapshots. */
 export function signatureOf(stat: BigIntStats): string {
@@ -75,10 +81,11 @@ export function* compare(
   own: ReadonlySet<string>,
   before?: string,
 ): Generator<Change> {
-  const cursor = new Cursor(old, before ?? old?.file);
+  const selections = new Map(sources.map((source) => [source.name, selection(source)]));
+  const cursor = new Cursor(old, before ?? old?.file, selections);
   for (const source of [...sources].sort((a, b) => compareNames(a.name, b.name))) {
     const roots = source.paths.map(fromText).sort(comparePaths);
-    const options = { selection: selection(source.exclude), own };
+    const options = { selection: selections.get(source.name) ?? selection(source), own };
     for (const root of roots) {
       yield* cursor.before(source.name, root);
       const trouble = troubleWith(root, source.allowEmpty, () => cursor.hasLiveBelow(source.name, root));
@@ -116,6 +123,14 @@ export function* compare(
           case 'vanished':
             yield { kind: 'vanished', path: found.path };
             break;
+          case 'marker':
+            yield* cursor.leaveOut(source.name, found.path, 'marker', found.marker);
+            yield { kind: 'skipped', path: found.path, why: 'marker', marker: found.marker };
+            break;
+          case 'size':
+            yield* cursor.leaveOut(source.name, found.path, 'size');
+            yield { kind: 'skipped', path: found.path, why: 'size' };
+            break;
           default:
             yield { kind: 'skipped', path: found.path, why: found.kind };
         }
@@ -150,11 +165,21 @@ class Cursor {
   readonly #reader: EntriesReader | undefined;
   readonly #file: string | undefined;
   #current: OldEntry | undefined;
+  readonly #selections: ReadonlyMap<string, Selection>;
+  /** What the walk has said last of what is left out, and how many entries have gone for it. */
+  #leftOut:
+    | { source: string; path: ByteString; by: 'marker' | 'size'; marker: ByteString; entries: number }
+    | undefined;
 
-  /** `file` is what hasLiveBelow() looks into. */
-  constructor(reader: EntriesReader | undefined, file: string | undefined) {
+  /** `file` is what hasLiveBelow() looks into; `selections` are those of the sources, by name. */
+  constructor(
+    reader: EntriesReader | undefined,
+    file: string | undefined,
+    selections: ReadonlyMap<string, Selection>,
+  ) {
     this.#reader = reader;
     this.#file = file;
+    this.#selections = selections;
     this.#advance();
   }
 
@@ -166,7 +191,7 @@ class Cursor {
       old = this.#current
     ) {
       this.#advance();
-      yield gone(old);
+      yield this.#gone(old);
     }
   }
 
@@ -174,8 +199,30 @@ class Cursor {
   *rest(): Generator<Change> {
     for (let old = this.#current; old !== undefined; old = this.#current) {
       this.#advance();
-      yield gone(old);
+      yield this.#gone(old);
     }
+    yield* this.#emptied();
+  }
+
+  /** Everything in a folder with a marker, or a file that is too large, is left out. The folder's own entry was taken before. */
+  *leaveOut(
+    source: string,
+    path: ByteString,
+    by: 'marker' | 'size',
+    marker: ByteString = '',
+  ): Generator<Change> {
+    yield* this.before(source, path);
+    const outer = this.#leftOut;
+    if (outer?.by === 'marker' && outer.source === source && isWithin(path, outer.path)) return;
+    yield* this.#emptied();
+    this.#leftOut = { source, path, by, marker, entries: 0 };
+  }
+
+  *#emptied(): Generator<Change> {
+    const left = this.#leftOut;
+    this.#leftOut = undefined;
+    if (left === undefined || left.by !== 'marker' || left.entries === 0) return;
+    yield { kind: 'emptied', path: left.path, marker: left.marker, entries: left.entries };
   }
 
   /** Takes the entry with exactly this path, if it is next. */
@@ -219,8 +266,8 @@ class Cursor {
     while (this.hasWithin(source, path)) {
       const old = this.#current as OldEntry;
       this.#advance();
-      if (old.entry.flags === 'g') {
-        yield { kind: 'still-gone', old };
+      if (old.entry.flags === 'g' || this.#patternLeavesOut(old)) {
+        yield this.#gone(old);
       } else {
         carried = true;
         yield { kind: 'carried', old };
@@ -240,8 +287,37 @@ class Cursor {
   #compare(old: OldEntry, source: string, path: ByteString): number {
     return old.source === source ? comparePaths(old.entry.path, path) : compareNames(old.source, source);
   }
+
+  #gone(old: OldEntry): Change {
+    if (old.entry.flags === 'g') return { kind: 'still-gone', old };
+    const left = this.#leftOut;
+    if (left !== undefined && left.source === old.source && isWithin(old.entry.path, left.path)) {
+      left.entries++;
+      return { kind: 'gone', old, leftOut: left.by };
+    }
+    return this.#patternLeavesOut(old) ? { kind: 'gone', old, leftOut: 'pattern' } : { kind: 'gone', old };
+  }
+
+  #patternLeavesOut({ source, entry }: OldEntry): boolean {
+    return leavesOut(this.#selections.get(source), entry);
+  }
 }
 
-function gone(old: OldEntry): Change {
-  return old.entry.flags === 'g' ? { kind: 'still-gone', old } : { kind: 'gone', old };
+/** Says of entries of an index, by their source, whether its patterns leave them out now. */
+export function leftOutByPatterns(
+  sources: readonly ComparedSource[],
+): (source: string, entry: IndexEntry) => boolean {
+  const selections = new Map(sources.map((source) => [source.name, selection(source)]));
+  return (source, entry) => leavesOut(selections.get(source), entry);
+}
+
+function leavesOut(selected: Selection | undefined, entry: IndexEntry): boolean {
+  if (selected === undefined) return false;
+  const { patterns } = selected;
+  return patterns.leavesOut(patterns.decide(entry.path, isFolder(entry)));
+}
+
+/** Whether an entry of the index is a folder: by its head, for what changes under the reading has no signature. */
+function isFolder({ head }: IndexEntry): boolean {
+  return head.startsWith('"type":"dir"');
 }

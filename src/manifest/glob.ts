@@ -17,10 +17,10 @@ export function globPrefix(glob: ByteString): ByteString {
 }
 
 /**
- * Matches the paths that an absolute glob matches, and everything below them. `*` and `?` do not cross a slash; `**`
+ * Matches the paths that an absolute glob matches, and, unless `alone`, everything below them. `*` and `?` do not cross a slash; `**`
  * as a whole component stands for any number of components; `[a-z]` and `[!a-z]` for one character. Errors: `usage`.
  */
-export function globToRegExp(glob: ByteString): RegExp {
+export function globToRegExp(glob: ByteString, alone = false): RegExp {
   let source = '';
   for (let at = 0; at < glob.length; ) {
     const rest = glob.slice(at);
@@ -45,7 +45,7 @@ export function globToRegExp(glob: ByteString): RegExp {
       at += escaped ? 2 : 1;
     }
   }
-  return new RegExp(`^${source}(?:/.*)?$`, 's');
+  return new RegExp(`^${source}${alone ? '' : '(?:/.*)?'}$`, 's');
 }
 
 /** A regular expression for the characters that stand between the brackets of a glob. */

@@ -3,7 +3,7 @@ import { manifestChain, type Point } from '../chain/points.ts';
 import type { Entry, Gone } from '../model.ts';
 import { BATCH, compareKeys, type ManifestItem, weigh } from './lines.ts';
 import { type ManifestReader, readManifest } from './read.ts';
-import type { Selection } from './select.ts';
+import type { Wanted } from './select.ts';
 
 /** An entry that exists at a point, or further extents of the entry before it. */
 export type PointItem = ManifestItem<Entry>;
@@ -16,7 +16,7 @@ export type PointItem = ManifestItem<Entry>;
 export async function* readPoint(
   reader: ManifestReader,
   point: Point,
-  selection?: Selection,
+  selection?: Wanted,
 ): AsyncGenerator<PointItem[], void> {
   const { chain } = point;
   const heads = manifestChain(point).map((set) => new Head(readManifest(reader, set, chain, selection)));
@@ -126,11 +126,11 @@ class Head {
 
 /** Items gathered until they are worth handing out. */
 class Batch {
-  readonly #selection: Selection | undefined;
+  readonly #selection: Wanted | undefined;
   #items: PointItem[] = [];
   #weight = 0;
 
-  constructor(selection: Selection | undefined) {
+  constructor(selection: Wanted | undefined) {
     this.#selection = selection;
   }
 
@@ -143,7 +143,7 @@ class Batch {
   }
 
   add(item: PointItem): void {
-    if (item.kind === 'entry') this.#selection?.mark(item.entry.path);
+    if (item.kind === 'entry') this.#selection?.mark?.(item.entry.path);
     this.#items.push(item);
     this.#weight += weigh(item);
   }

@@ -4,7 +4,7 @@ import { type CommitObject, manifestsOf } from '../format/commit.ts';
 import { inOrder } from '../in-order.ts';
 import { type ManifestItem, ManifestLines } from './lines.ts';
 import { fetchPart, type ManifestReader, openContents, openPart, understood } from './open.ts';
-import type { Selection } from './select.ts';
+import type { Wanted } from './select.ts';
 
 export type { ManifestItem } from './lines.ts';
 export type { ManifestReader } from './open.ts';
@@ -22,7 +22,7 @@ export async function* readManifest(
   reader: ManifestReader,
   set: StoredCommit,
   chain: readonly StoredCommit[],
-  selection?: Selection,
+  selection?: Wanted,
 ): AsyncGenerator<ManifestItem[], void> {
   const { parts } = await openContents(reader, set);
   const objects = manifestsOf(set.commit).slice(1);

@@ -11,6 +11,35 @@ export interface Place {
   path: ByteString;
 }
 
+/** What is wanted of a manifest: then only those parts are fetched that can hold it. */
+export interface Wanted {
+  /** Whether an entry is wanted. */
+  matches(path: ByteString): boolean;
+  /**
+   * Whether a wanted entry can stand in a part of a manifest: its first line belongs to `first`, that of the next part to `next`, which
+   * may have lines in this one too.
+   */
+  mayHold(first: Place, next: Place | undefined): boolean;
+  /** Notes that the point holds this path, which is wanted. */
+  mark?(path: ByteString): void;
+}
+
+/** Whether something at or below a folder can stand in a part of a manifest; see Wanted. */
+export function mayLieIn(prefix: ByteString, first: Place, next: Place | undefined): boolean {
+  // Another source may begin in it, and then anything may follow. Such parts are few, and one of them is the last.
+  if (next?.source !== first.source) return true;
+  const past = comparePaths(first.path, prefix) > 0 && !isWithin(first.path, prefix);
+  return !past && comparePaths(next.path, prefix) >= 0;
+}
+
+/** One path, and nothing below it. */
+export function onlyPath(path: ByteString): Wanted {
+  return {
+    matches: (other) => other === path,
+    mayHold: (first, next) => mayLieIn(path, first, next),
+  };
+}
+
 /** One path or glob as it was written. */
 interface Pattern {
   text: string;
@@ -28,7 +57,7 @@ interface Pattern {
  * cross a slash), `**` (which does) and `[…]`; a backslash takes a character's meaning away. Since names may hold these
  * characters, a glob that is also the name of an entry selects that entry too.
  */
-export class Selection {
+export class Selection implements Wanted {
   readonly #patterns: Pattern[];
   readonly #byPath: ReadonlyMap<ByteString, Pattern>;
   readonly #globs: readonly Pattern[];
@@ -40,13 +69,11 @@ export class Selection {
     this.#globs = this.#patterns.filter(({ glob }) => glob !== undefined);
   }
 
-  /** Whether an entry is selected. */
   matches(path: ByteString): boolean {
     for (const folder of selfAndAbove(path)) if (this.#byPath.has(folder)) return true;
     return this.#globs.some(({ glob }) => glob?.test(path));
   }
 
-  /** Notes that the point holds this path, which is selected. */
   mark(path: ByteString): void {
     for (const folder of selfAndAbove(path)) {
       const pattern = this.#byPath.get(folder);
@@ -61,17 +88,8 @@ export class Selection {
     return [...new Set(texts.map(({ text }) => text))];
   }
 
-  /**
-   * Whether a selected entry can stand in a part of a manifest: its first line belongs to `first`, that of the next part
-   * to `next`, which may have lines in this one too.
-   */
   mayHold(first: Place, next: Place | undefined): boolean {
-    // Another source may begin in it, and then anything may follow. Such parts are few, and one of them is the last.
-    if (next?.source !== first.source) return true;
-    return this.#patterns.some(({ prefix }) => {
-      const past = comparePaths(first.path, prefix) > 0 && !isWithin(first.path, prefix);
-      return !past && comparePaths(next.path, prefix) >= 0;
-    });
+    return this.#patterns.some(({ prefix }) => mayLieIn(prefix, first, next));
   }
 }
 
@@ -90,7 +108,8 @@ export function refuseUnmatched(selection: Selection | undefined, point: string)
   );
 }
 
-function parsePattern(text: string): Pattern {
+/** An absolute path as a person writes it, in its plain form. Errors: `usage`, naming it. */
+export function absolutePath(text: string): ByteString {
   const plain = text.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
   if (!plain.startsWith('/') || plain.split('/').some((part) => part === '.' || part === '..')) {
     throw new HoldfastError(
@@ -99,7 +118,11 @@ function parsePattern(text: string): Pattern {
       { path: text },
     );
   }
-  const path = fromText(plain);
+  return fromText(plain);
+}
+
+function parsePattern(text: string): Pattern {
+  const path = absolutePath(text);
   if (!/[*?[\\]/.test(path)) return { text, path, glob: undefined, prefix: path, found: false };
   return { text, path, glob: globToRegExp(path), prefix: globPrefix(path), found: false };
 }

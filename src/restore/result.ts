@@ -12,6 +12,8 @@ import type { Trouble } from './trouble.ts';
 export interface RestoreResult {
   /** Entries that are there now, of those that the point holds or that were asked for. */
   restored: number;
+  /** Entries for which something was in the way that stays. */
+  kept: number;
   /** Bytes of content of the files among them. */
   bytes: number;
   /** Entries that the store does not hold as they were: left out. */
@@ -25,7 +27,7 @@ export interface RestoreResult {
 }
 
 /** Sums up what all steps have noted. */
-export function sumUp(plan: Plan, finish: FinishOptions, lost: HoldfastError[]): RestoreResult {
+export function sumUp(plan: Plan, finish: FinishOptions, lost: HoldfastError[]): Omit<RestoreResult, 'kept'> {
   const { tree, totals } = plan;
   const damaged = [...plan.damaged];
   const incomplete: Trouble[] = [];

@@ -1,32 +1,77 @@
-/** Which paths of a source are left out: gitignore patterns on absolute paths, and folders known by their inode. */
-import ignore, { type Ignore } from 'ignore';
-import { toBytes } from '../format/bytes.ts';
+/** What of a source is left out besides what patterns say: folders with a marker in them, large files, other file systems. */
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { fromText, toFsPath } from '../format/bytes.ts';
+import { joinPath } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
+import { Patterns } from '../select/patterns.ts';
 
-/** The pattern engine remembers every path it was asked about; a new one from time to time keeps memory flat. */
-const ANSWERS_KEPT = 20_000;
-
-/** Says of paths, met from the top down, whether they are left out. */
-export interface Selection {
-  /** Whether the patterns leave this path out. Whoever asks does not descend into a folder that is left out. */
-  isExcluded(path: ByteString, isFolder: boolean): boolean;
+/** What a strategy says of a source, as plain data. */
+export interface SelectionRules {
+  exclude: readonly string[];
+  include?: readonly string[];
+  /** Names of files whose presence leaves out what is in their folder. */
+  excludeIfPresent?: readonly string[];
+  /** Whether folders with a valid CACHEDIR.TAG are such folders. */
+  excludeCaches?: boolean;
+  /** Whether other file systems are left out. True unless it is said. */
+  oneFileSystem?: boolean;
+  /** Larger files are left out; in bytes. */
+  excludeLargerThan?: number;
 }
 
-const EVERYTHING: Selection = { isExcluded: () => false };
+/** The same, made ready. */
+export interface Selection {
+  patterns: Patterns;
+  markers: ReadonlySet<ByteString>;
+  caches: boolean;
+  oneFileSystem: boolean;
+  largerThan: number;
+}
 
-/** A selection by gitignore patterns, the last match decides; patterns with a slash are anchored at the root of the file system. */
-export function selection(exclude: readonly string[]): Selection {
-  if (exclude.length === 0) return EVERYTHING;
-  // By default the engine ignores case: it would leave out what nobody named.
-  const newEngine = (): Ignore => ignore({ ignorecase: false }).add(exclude);
-  let engine = newEngine();
-  let asked = 0;
+/** Makes rules ready. */
+export function selection(rules: SelectionRules): Selection {
   return {
-    isExcluded(path, isFolder) {
-      if (path === '/') return false;
-      if (++asked % ANSWERS_KEPT === 0) engine = newEngine();
-      const text = toBytes(path.slice(1)).toString('utf8');
-      return engine.ignores(isFolder ? `${text}/` : text);
-    },
+    patterns: new Patterns(rules.exclude, rules.include),
+    markers: new Set((rules.excludeIfPresent ?? []).map(fromText)),
+    caches: rules.excludeCaches ?? false,
+    oneFileSystem: rules.oneFileSystem ?? true,
+    largerThan: rules.excludeLargerThan ?? Number.POSITIVE_INFINITY,
   };
+}
+
+/** Name and beginning of the file by which a folder is known as a cache (Cache Directory Tagging Specification, bford.info/cachedir). */
+export const CACHE_TAG = 'CACHEDIR.TAG';
+const CACHE_SIGNATURE = 'Signature: 8a477f597d28d172789f06886806bc55';
+
+/** Those of the names in a folder that leave out what else is in it; undefined for none. */
+export function markersAmong(
+  { markers, caches }: Selection,
+  folder: ByteString,
+  names: readonly ByteString[],
+): ReadonlySet<ByteString> | undefined {
+  if (markers.size === 0 && !caches) return undefined;
+  const found = names.filter(
+    (name) => markers.has(name) || (caches && name === CACHE_TAG && isCacheTag(joinPath(folder, name))),
+  );
+  return found.length === 0 ? undefined : new Set(found);
+}
+
+/** Whether a file is a valid cache tag: a regular file with the signature at its beginning. One that cannot be read is none. */
+export function isCacheTag(path: ByteString): boolean {
+  try {
+    const fd = openSync(
+      toFsPath(path),
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
+    );
+    try {
+      if (!fstatSync(fd).isFile()) return false;
+      const start = Buffer.alloc(CACHE_SIGNATURE.length);
+      const length = readSync(fd, start, 0, start.length, 0);
+      return length === start.length && start.toString('latin1') === CACHE_SIGNATURE;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return false;
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * The walk: every entry below a root in the order of the manifest, with what lstat says. Synchronous on purpose: it runs in a
- * worker, where the synchronous calls are several times cheaper than the others. It opens no file.
+ * worker, where the synchronous calls are several times cheaper than the others. It opens no file but the tags of caches.
  */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
@@ -8,7 +8,8 @@ import { toFsPath } from '../format/bytes.ts';
 import { COMPONENT_LIMIT } from '../format/manifest.ts';
 import { joinPath } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
-import type { Selection } from './select.ts';
+import { isKernelMade } from './mount.ts';
+import { markersAmong, type Selection } from './select.ts';
 
 /** What the walk met at a path. */
 export type Found =
@@ -22,6 +23,10 @@ export type Found =
   | { kind: 'mount'; path: ByteString }
   /** A name that its folder listed, and that was not there any more. */
   | { kind: 'vanished'; path: ByteString }
+  /** A folder in which all but the marker itself is left out; its entry came just before. */
+  | { kind: 'marker'; path: ByteString; marker: ByteString }
+  /** A file that is left out because it is too large. */
+  | { kind: 'size'; path: ByteString }
   /** A path that was left out although no pattern says so: Holdfast's own state or store. */
   | { kind: 'own'; path: ByteString };
 
@@ -41,8 +46,9 @@ const GONE = new Set(['ENOENT', 'ENOTDIR']);
 const ROOT_GONE = 'ENOENT';
 
 /**
- * Walks a root (a file or a folder) depth first. The root itself comes first. Other file systems are not entered. A root that is
- * not there, or is taken away while it is walked, is unreadable.
+ * Walks a root (a file or a folder) depth first. The root itself comes first, whatever is left out. Other file systems are entered only
+ * where the selection says so, and never those that the kernel makes up. A root that is not there, or is taken away while it is walked,
+ * is unreadable.
  */
 export function* walk(root: ByteString, options: WalkOptions): Generator<Found> {
   const stat = lstat(root) ?? ROOT_GONE;
@@ -58,24 +64,64 @@ export function* walk(root: ByteString, options: WalkOptions): Generator<Found> 
   if (stat.isDirectory()) yield* walkFolder(root, stat, options);
 }
 
+/** A folder that is being walked. */
+interface Level {
+  folder: ByteString;
+  dev: bigint;
+  names: ByteString[];
+  at: number;
+  /** The pattern that decides about the folder. */
+  rule: number;
+  /** Markers in it, which stay although all else is left out. */
+  markers: ReadonlySet<ByteString> | undefined;
+  /** It has a marker, or one above it has. */
+  marked: boolean;
+  /** Its entry, held until something is found that is taken back in: the folder itself is left out. */
+  held: Found | undefined;
+}
+
 /** An explicit stack instead of recursion: a generator in a generator costs a hop per level for each entry. */
 function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptions): Generator<Found> {
   const { selection, own } = options;
+  const { patterns } = selection;
   const rootHasGone = () => {
     const now = lstat(root);
     return (
       now === undefined || (typeof now === 'object' && (now.dev !== rootStat.dev || now.ino !== rootStat.ino))
     );
   };
-  const stack: { folder: ByteString; names: ByteString[]; at: number }[] = [];
+  const stack: Level[] = [];
   const first = list(root) ?? ROOT_GONE;
   if (typeof first === 'string') {
     yield { kind: 'unlistable', path: root, error: first };
     return;
   }
-  stack.push({ folder: root, names: first, at: 0 });
+  const level = (
+    folder: ByteString,
+    dev: bigint,
+    names: ByteString[],
+    rule: number,
+    marked: boolean,
+  ): Level => {
+    const markers = markersAmong(selection, folder, names);
+    const isMarked = marked || markers !== undefined;
+    return { folder, dev, names, at: 0, rule, markers, marked: isMarked, held: undefined };
+  };
+  stack.push(level(root, rootStat.dev, first, patterns.decide(root, true), false));
+  if (stack[0]?.markers !== undefined) yield markedBy(root, stack[0].markers);
+  let held = 0;
+  /** Folders that are left out themselves, and hold something that is not. */
+  const release = (): Found[] => {
+    held = 0;
+    return stack.flatMap((one) => {
+      const { held: found } = one;
+      one.held = undefined;
+      return found ?? [];
+    });
+  };
   for (let top = stack[0]; top !== undefined; top = stack[stack.length - 1]) {
     if (top.at === top.names.length) {
+      if (top.held !== undefined) held--;
       stack.pop();
       continue;
     }
@@ -91,22 +137,33 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
       yield { kind: 'unlistable', path: root, error: ROOT_GONE };
       return;
     }
-    if (typeof stat === 'string') {
-      if (!selection.isExcluded(path, false)) yield { kind: 'unreadable', path, error: stat };
+    const isFolder = typeof stat === 'object' && stat.isDirectory();
+    const rule = patterns.next(path, isFolder, top.rule);
+    const isWanted = patterns.isInclude(rule);
+    const isMarked = top.marked && !isWanted;
+    const isLeftOut = patterns.leavesOut(rule) || (isMarked && (isFolder || !top.markers?.has(name)));
+    if (!isFolder) {
+      if (isLeftOut) continue;
+      if (typeof stat === 'object' && stat.isFile() && !isWanted && stat.size > selection.largerThan) {
+        yield { kind: 'size', path };
+        continue;
+      }
+      if (held > 0) yield* release();
+      if (typeof stat === 'string') yield { kind: 'unreadable', path, error: stat };
+      else yield { kind: 'entry', path, stat };
       continue;
     }
-    if (!stat.isDirectory()) {
-      if (!selection.isExcluded(path, false)) yield { kind: 'entry', path, stat };
-      continue;
-    }
-    if (selection.isExcluded(path, true)) continue;
+    if (isLeftOut && !patterns.mayTakeBack(path, rule, isMarked)) continue;
     if (own.has(`${stat.dev}:${stat.ino}`)) {
-      yield { kind: 'own', path };
+      if (!isLeftOut) yield { kind: 'own', path };
       continue;
     }
-    yield { kind: 'entry', path, stat };
-    if (stat.dev !== rootStat.dev) {
-      yield { kind: 'mount', path };
+    if (!isLeftOut) {
+      if (held > 0) yield* release();
+      yield { kind: 'entry', path, stat };
+    }
+    if (stat.dev !== top.dev && (selection.oneFileSystem || isKernelMade(path))) {
+      if (!isLeftOut) yield { kind: 'mount', path };
       continue;
     }
     const names = list(path);
@@ -118,9 +175,25 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
       yield { kind: 'unlistable', path: root, error: ROOT_GONE };
       return;
     }
-    if (typeof names === 'string') yield { kind: 'unlistable', path, error: names };
-    else stack.push({ folder: path, names, at: 0 });
+    if (typeof names === 'string') {
+      // Of a folder that is left out, what would be taken back in cannot be read.
+      yield { kind: isLeftOut ? 'unreadable' : 'unlistable', path, error: names };
+      continue;
+    }
+    const next = level(path, stat.dev, names, rule, isMarked);
+    if (isLeftOut) {
+      next.held = { kind: 'entry', path, stat };
+      held++;
+    } else if (next.markers !== undefined && !isWanted) {
+      yield markedBy(path, next.markers);
+    }
+    stack.push(next);
   }
+}
+
+function markedBy(path: ByteString, markers: ReadonlySet<ByteString>): Found {
+  const [marker = ''] = markers;
+  return { kind: 'marker', path, marker };
 }
 
 /** The stat, undefined when it has gone, or the error's code. */

@@ -40,6 +40,12 @@ function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** Keys that mean nothing for the output of a command. */
+const ONLY_FOR_PATHS = [
+  ...['exclude', 'include', 'excludeIfPresent', 'excludeCaches', 'excludeLargerThan'],
+  ...['oneFileSystem', 'allowEmpty'],
+];
+
 function kindOfSource(source: Block, path: PropertyKey[], written: unknown): Disagreement[] {
   if (source !== written) return [];
   const hasPaths = 'paths' in source;
@@ -50,9 +56,10 @@ function kindOfSource(source: Block, path: PropertyKey[], written: unknown): Dis
     return [{ path, message: 'has neither paths nor a command: add "paths"', lacking: ['paths', 'command'] }];
   }
   if (hasPaths) return [];
-  return ['exclude', 'allowEmpty']
-    .filter((key) => key in source)
-    .map((key) => ({ path: [...path, key], message: 'is for paths; this source is a command' }));
+  return ONLY_FOR_PATHS.filter((key) => key in source).map((key) => ({
+    path: [...path, key],
+    message: 'is for paths; this source is a command',
+  }));
 }
 
 function repeatedNames(sources: readonly unknown[]): Disagreement[] {

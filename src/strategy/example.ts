@@ -19,6 +19,14 @@ sources:
     exclude:
       - "*.tmp"
       - /srv/www/cache/
+    # What to take back in of that.
+#    include: [/srv/www/cache/keep/]
+    # Leave out what lies beside a file of this name; what a CACHEDIR.TAG calls a cache; large files.
+#    excludeIfPresent: [.nobackup]
+#    excludeCaches: true
+#    excludeLargerThan: 1GiB
+    # Back up what is mounted inside the paths, too.
+#    oneFileSystem: false
   - name: uploads
     paths: [/srv/uploads]
     # Whether it is right that this is empty; otherwise an empty folder counts as not mounted.

@@ -1,6 +1,7 @@
 /** Kinds of values that a strategy is made of, as zod schemas of the written form; nothing is converted here. */
 
 import { z } from 'zod';
+import { faultOfInclude, faultOfPattern } from '../select/faults.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
 import { FINGERPRINT_FORMS, parseFingerprint } from './fingerprint.ts';
 import { PERIOD_FORMS, parsePeriod } from './period.ts';
@@ -63,12 +64,21 @@ export function sourcePath() {
 
 /** A pattern in gitignore's syntax. */
 export function excludePattern() {
+  return checkedText(faultOfPattern);
+}
+
+/** The same, for what is taken back in. */
+export function includePattern() {
+  return checkedText(faultOfInclude);
+}
+
+/** The name of a file that may lie in any folder. */
+export function fileName() {
   return checkedText((text) => {
-    if (/[\n\r\0]/.test(text)) return 'must be one pattern, on one line';
-    if (text.trim() === '') return 'must not be empty';
-    if (text.startsWith('#'))
-      return 'begins with "#" and is a comment in this syntax, which excludes nothing: write "\\#"';
-    return undefined;
+    if (text.includes('/')) return 'must be the name of a file, without "/"';
+    if (text === '.' || text === '..') return 'must be the name of a file';
+    if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
+    return Buffer.byteLength(text) > 255 ? 'must be at most 255 bytes long' : undefined;
   });
 }
 

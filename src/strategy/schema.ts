@@ -6,7 +6,9 @@ import {
   containerName,
   duration,
   excludePattern,
+  fileName,
   fingerprints,
+  includePattern,
   line,
   localPath,
   nameOf,
@@ -46,6 +48,44 @@ const source = z
       .meta({
         description: "What to leave out: patterns in gitignore's syntax, read against the absolute path.",
         examples: [['*.tmp', '/srv/www/cache/']],
+      }),
+    include: z
+      .array(includePattern())
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          'What to take back in of that which is left out: patterns like those of exclude, which are read before these.',
+        examples: [['/srv/www/cache/keep/']],
+      }),
+    excludeIfPresent: z
+      .array(fileName())
+      .min(1)
+      .optional()
+      .meta({
+        description: 'Names of marker files: where one lies in a folder, all else in the folder is left out.',
+        examples: [['.nobackup']],
+      }),
+    excludeCaches: z
+      .boolean()
+      .default(false)
+      .meta({
+        description: 'Whether a CACHEDIR.TAG with its signature leaves out all else in its folder.',
+        examples: [true],
+      }),
+    oneFileSystem: z
+      .boolean()
+      .default(true)
+      .meta({
+        description:
+          'Whether what is mounted inside a path is left out; with false it is backed up too, but for what the kernel makes up (proc, sys).',
+        examples: [false],
+      }),
+    excludeLargerThan: size(1, Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({
+        description: 'Files larger than this are left out.',
+        examples: ['1GiB'],
       }),
     allowEmpty: z
       .boolean()

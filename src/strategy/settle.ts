@@ -69,6 +69,13 @@ function settleSource(source: WrittenSource): Source {
     name: source.name,
     paths: known(source.paths).map(plainSourcePath),
     exclude: source.exclude ?? [],
+    include: source.include ?? [],
+    excludeIfPresent: source.excludeIfPresent ?? [],
+    excludeCaches: source.excludeCaches,
+    oneFileSystem: source.oneFileSystem,
+    ...(source.excludeLargerThan !== undefined && {
+      excludeLargerThan: known(parseSize(source.excludeLargerThan)),
+    }),
     allowEmpty: source.allowEmpty,
   };
 }

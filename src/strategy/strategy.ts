@@ -11,6 +11,16 @@ export interface PathsSource {
   paths: string[];
   /** Patterns in gitignore's syntax, read against the absolute path. */
   exclude: string[];
+  /** Further ones, after those of `exclude`: what they match is taken back in. */
+  include?: string[];
+  /** Names of files whose presence leaves out what is in their folder. */
+  excludeIfPresent?: string[];
+  /** Whether a valid CACHEDIR.TAG does the same. */
+  excludeCaches?: boolean;
+  /** Whether what is mounted inside a path is left out; it is where nothing is said. */
+  oneFileSystem?: boolean;
+  /** Larger files are left out; in bytes. */
+  excludeLargerThan?: number;
   /** Finding nothing at all is right for this source. */
   allowEmpty: boolean;
 }

@@ -34,6 +34,7 @@ const head = z.object({
   mode: z.int().min(0).max(0o7777).nullable(),
 });
 const progress = z.union([
+  z.object({ kept: z.string() }),
   z.object({ prepared: z.literal(true) }),
   z.object({ volume: z.tuple([z.int().min(1), z.int().min(1)]) }),
 ]);
@@ -60,6 +61,8 @@ export interface RestoreStart extends RestoreIdentity {
 export interface MarkerState extends RestoreStart {
   /** Whether every file that comes in parts has been made, empty. */
   prepared: boolean;
+  /** What stays as it was, of the things that the target held; undefined while that is not decided. */
+  kept: string | undefined;
   /** Volumes whose content has been written, as `seq/volume`. */
   volumes: Set<string>;
   /** Bytes of the marker that were understood: what follows its last newline was cut off by whatever interrupted the restore. */
@@ -102,11 +105,12 @@ function parse(text: string): MarkerState | undefined {
   if (!start.success) return undefined;
   const { format: _format, version: _version, ...identity } = start.data;
   const length = Buffer.byteLength(whole);
-  const state: MarkerState = { ...identity, prepared: false, volumes: new Set(), length };
+  const state: MarkerState = { ...identity, prepared: false, kept: undefined, volumes: new Set(), length };
   for (const line of lines) {
     const step = progress.safeParse(json(line));
     if (!step.success) continue;
     if ('prepared' in step.data) state.prepared = true;
+    else if ('kept' in step.data) state.kept = step.data.kept;
     else state.volumes.add(step.data.volume.join('/'));
   }
   return state;
@@ -155,6 +159,11 @@ export class Marker {
     await marker.#lock(root);
     attempt(path, () => ftruncateSync(marker.#fd, length));
     return marker;
+  }
+
+  /** Notes what stays as it was; to be called before anything is written. */
+  kept(decisions: string): void {
+    this.#write({ kept: decisions });
   }
 
   /** Notes that every file of several parts has been made. */

@@ -98,7 +98,7 @@ export class Scratch {
     const problem = full ? 'has no room left' : `cannot be used (${code ?? String(error)})`;
     return new HoldfastError(
       full ? 'no-space' : 'io',
-      `${this.#folder} ${problem}: name another folder for what large files need while they are checked, with --scratch`,
+      `${this.#folder} ${problem}: name another folder for content that has to wait, with --scratch`,
       { path: this.#folder, cause: error },
     );
   }

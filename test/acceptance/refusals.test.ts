@@ -620,7 +620,7 @@ describe('a call that is wrong', () => {
     [/unknown option '--verbos'.*--verbose/, ['backup', '--verbos']],
     [/'weird' is invalid.*auto, full, incremental/, ['backup', '--type', 'weird']],
     [/too many arguments for 'backup'/, ['backup', 'everything']],
-    [/required option '--to <dir>' not specified/, ['restore']],
+    [/where to: name a folder with --to, or give --in-place or --tar/, ['restore']],
     [/required option '--email <address>' not specified/, ['keygen', '--name', 'x', '--out', 'k']],
     [/'--adopt <fingerprint>' argument missing/, ['init', '--adopt']],
     [/--adopt "5F3A" is not the fingerprint/, ['init', '--adopt', '5F3A']],

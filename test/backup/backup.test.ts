@@ -460,6 +460,30 @@ describe('a point needs attention', () => {
     expect(host.warnings).toEqual([expect.stringContaining('30 of 43 entries have gone')]);
     expect((await host.backup()).needsAttention).toBe(false);
   });
+
+  test('but not when it was the strategy that left it out, which hides no real loss either, in a full or not', async () => {
+    for (const requested of ['incremental', 'full'] as const) {
+      const host = await newHost(0);
+      for (let i = 0; i < 40; i++) write(host, `many/${i}`, `${i}`);
+      for (let i = 0; i < 20; i++) write(host, `few/${i}`, `${i}`);
+      await host.backup();
+      const before = host.strategy;
+      host.strategy = { ...before, sources: [source('www', [host.root], { exclude: ['many/'] })] };
+      expect(await host.backup({ requested }), requested).toMatchObject({ needsAttention: false });
+      host.strategy = before;
+      await host.backup();
+      host.strategy = { ...before, sources: [source('www', [host.root], { excludeIfPresent: ['.no'] })] };
+      write(host, 'many/.no', '');
+      for (let i = 0; i < 18; i++) rmSync(join(host.root, `few/${i}`));
+      const outcome = await host.backup({ requested });
+      expect(outcome).toMatchObject({ needsAttention: true });
+      if (requested === 'incremental')
+        expect(outcome.made.result.changes).toMatchObject({ gone: 18, leftOut: 40 });
+      const gone = requested === 'full' ? 17 : 18;
+      expect(host.warnings).toEqual([expect.stringContaining(`${gone} of 24 entries have gone`)]);
+      expect((await host.backup()).needsAttention).toBe(false);
+    }
+  });
 });
 
 describe('two that write', () => {

@@ -250,7 +250,7 @@ describe('what has not changed', () => {
     await settle();
     const { result, sink } = await host.run();
     expect(result.bytesRead).toBe(5000 + 300 * KIB);
-    expect(result.changes).toEqual({ fresh: 0, changed: 2, gone: 0 });
+    expect(result.changes).toEqual({ fresh: 0, changed: 2, gone: 0, leftOut: 0 });
     expect(sink.names('vol-')).toEqual([]);
     expectNewest(host);
   });

@@ -118,7 +118,7 @@ describe('a full waits', () => {
       '/e': 'c',
     });
     const waits = (path: string, isEmpty: boolean, source = 'www') =>
-      rootToWaitFor([{ source, path, isEmpty }], file) === path;
+      rootToWaitFor([{ source, path, isEmpty }], file, []) === path;
     expect(waits('/a', false)).toBe(true);
     expect(waits('/a', true)).toBe(true);
     expect(waits('/b', false)).toBe(true);
@@ -128,6 +128,6 @@ describe('a full waits', () => {
     expect(waits('/e', false)).toBe(true);
     expect(waits('/f', false)).toBe(false);
     expect(waits('/a', false, 'other')).toBe(false);
-    expect(rootToWaitFor([], '/nowhere')).toBeUndefined();
+    expect(rootToWaitFor([], '/nowhere', [])).toBeUndefined();
   });
 });

@@ -74,7 +74,7 @@ describe('config check', () => {
   test('what is refused as yet and what is not acted upon is named, with 2', async () => {
     const file = await put('paths.yaml', WITH_PATHS);
     const { out, code } = await run(['check', '-c', file]);
-    expect(out).toContain(`${file}:28:9: limits.size: `);
+    expect(out).toContain(`${file}:35:9: limits.size: `);
     expect(out).toContain('\nretention: accepted, not acted upon yet: nothing is deleted\n');
     expect(out).toContain('well-formed, but asks for 1 thing that "holdfast backup" refuses as yet');
     expect(code).toBe(2);

@@ -167,7 +167,7 @@ test('of many entries with one and the same problem, text names the first and co
 });
 
 const BAD: [what: string, args: string[], code: string | undefined][] = [
-  ['no target', [...STORE, ...KEY], undefined],
+  ['no target', [...STORE, ...KEY], 'usage'],
   ['an empty target', ['--to', '', ...STORE, ...KEY], 'usage'],
   ['a relative path', ['--to', 'back', ...STORE, ...KEY, 'srv'], 'usage'],
   ['a malformed WHEN', ['--to', 'back', '--at', 'soon', ...STORE, ...KEY], 'usage'],

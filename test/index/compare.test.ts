@@ -75,13 +75,14 @@ class Host {
       return;
     }
     if (change.kind === 'vanished') return;
+    if (change.kind === 'emptied') {
+      outcome.skipped.push(`emptied ${change.path} of ${change.entries} by ${change.marker}`);
+      return;
+    }
     const { source, path } =
       change.kind === 'fresh' ? change : { source: change.old.source, path: change.old.entry.path };
-    const line = (signature: string, flags: string) =>
-      writer.line(
-        source,
-        encodeIndexLine({ path, signature, flags, changed: 0, segments: '', head: 'head' }),
-      );
+    const line = (signature: string, flags: string, head = headOf(change)) =>
+      writer.line(source, encodeIndexLine({ path, signature, flags, changed: 0, segments: '', head }));
     let kind: string = change.kind;
     switch (change.kind) {
       case 'fresh':
@@ -92,13 +93,23 @@ class Host {
         writer.line(source, change.old.line);
         break;
       case 'carried':
-        line(change.old.entry.signature, 'c');
+        line(change.old.entry.signature, 'c', change.old.entry.head);
+        break;
+      case 'gone':
+        if (change.leftOut !== undefined) kind = `left out by ${change.leftOut}`;
+        line('', 'g');
         break;
       default:
         line('', 'g');
     }
     outcome.changes.push([`${source} ${path}`, kind]);
   }
+}
+
+/** As much of an entry's head as a comparison looks at. */
+function headOf(change: Change): string {
+  if (change.kind !== 'fresh' && change.kind !== 'same') return '';
+  return `"type":"${change.stat.isDirectory() ? 'dir' : 'file'}"`;
 }
 
 /** All that changed, as an object from path to kind; what is as before is left out. */
@@ -249,18 +260,70 @@ describe('a comparison of sources with the index', () => {
     expect(differences(host.compare())).toEqual({ [`s ${roots[1]}`]: 'gone', [`s ${roots[1]}/x`]: 'gone' });
   });
 
-  test('counts what comes to be excluded as gone, and what no longer is as new', async () => {
+  test('counts what comes to be excluded as left out, and what no longer is as new', async () => {
     const { host, root } = await newHost();
     put(root, { 'cache/x': '', y: '' });
     host.compare();
     const [source] = host.sources as [ComparedSource];
     host.sources = [{ ...source, exclude: ['cache/'] }];
     expect(differences(host.compare())).toEqual({
-      [`a ${root}/cache`]: 'gone',
-      [`a ${root}/cache/x`]: 'gone',
+      [`a ${root}/cache`]: 'left out by pattern',
+      [`a ${root}/cache/x`]: 'left out by pattern',
     });
     host.sources = [source];
     expect(differences(host.compare())).toEqual({ [`a ${root}/cache`]: 'new', [`a ${root}/cache/x`]: 'new' });
+  });
+
+  test('counts apart what a marker or its size leaves out, and names a folder that a marker emptied, once', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'a/1': '', 'a/b/2': '', 'a/c': '', 'b/big': '12', 'b/small': '1', 'c/scratch/x': '', z: '' });
+    host.compare();
+    rmSync(join(root, 'b/small'));
+    put(root, { 'a/.nobackup': '' });
+    const [source] = host.sources as [ComparedSource];
+    host.sources = [
+      {
+        ...source,
+        excludeIfPresent: ['.nobackup'],
+        excludeLargerThan: 1,
+        exclude: ['scratch/'],
+        include: [`${root}/a/c`],
+      },
+    ];
+    const found = host.compare();
+    expect(differences(found)).toMatchObject({
+      [`a ${root}/a`]: 'changed',
+      [`a ${root}/a/.nobackup`]: 'new',
+      [`a ${root}/a/1`]: 'left out by marker',
+      [`a ${root}/a/b`]: 'left out by marker',
+      [`a ${root}/a/b/2`]: 'left out by marker',
+      [`a ${root}/b/big`]: 'left out by size',
+      [`a ${root}/b/small`]: 'gone',
+      [`a ${root}/c/scratch`]: 'left out by pattern',
+      [`a ${root}/c/scratch/x`]: 'left out by pattern',
+    });
+    expect(found.changes).toContainEqual([`a ${root}/a/c`, 'same']);
+    expect(found.skipped).toEqual([
+      ...[`marker ${root}/a`, `emptied ${root}/a of 3 by .nobackup`, `size ${root}/b/big`],
+    ]);
+    expect(host.compare().skipped).toEqual([`marker ${root}/a`, `size ${root}/b/big`]);
+  });
+
+  test('drops what was carried over once a pattern leaves it out, also while its root is missing', async () => {
+    const { host, root } = await newHost();
+    put(root, { 'a/1': '', 'b/2': '' });
+    host.compare();
+    renameSync(root, `${root}-away`);
+    expect(differences(host.compare())).toMatchObject({ [`a ${root}/a/1`]: 'carried' });
+    const [source] = host.sources as [ComparedSource];
+    host.sources = [{ ...source, exclude: [`${root}/a/`] }];
+    expect(differences(host.compare())).toEqual({
+      [`a ${root}`]: 'carried',
+      [`a ${root}/a`]: 'left out by pattern',
+      [`a ${root}/a/1`]: 'left out by pattern',
+      [`a ${root}/b`]: 'carried',
+      [`a ${root}/b/2`]: 'carried',
+    });
   });
 
   test('says what it leaves out: mounted file systems, and folders of its own', async () => {

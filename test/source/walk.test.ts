@@ -20,7 +20,7 @@ import { type Found, type WalkOptions, walk } from '../../src/source/walk.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 import { asNobody, mountTmpfs, unmount } from './rights.ts';
 
-const ALL: WalkOptions = { selection: selection([]), own: new Set() };
+const ALL: WalkOptions = { selection: selection({ exclude: [] }), own: new Set() };
 
 /** Everything that a walk finds, as `kind path` below the root. */
 function found(root: string, options: WalkOptions = ALL): string[] {
@@ -103,7 +103,7 @@ describe('a walk', () => {
     writeFileSync(join(root, 'cache/inner/file'), '');
     writeFileSync(join(root, 'a.tmp'), '');
     writeFileSync(join(root, 'b.txt'), '');
-    expect(found(root, { ...ALL, selection: selection(['cache/', '*.tmp']) })).toEqual([
+    expect(found(root, { ...ALL, selection: selection({ exclude: ['cache/', '*.tmp'] }) })).toEqual([
       'entry /',
       'entry /b.txt',
     ]);

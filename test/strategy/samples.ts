@@ -10,6 +10,13 @@ sources:
     exclude:
       - "*.tmp"
       - /srv/www/cache/
+    include:
+      - /srv/www/cache/keep/
+    excludeIfPresent:
+      - .nobackup
+    excludeCaches: true
+    oneFileSystem: false
+    excludeLargerThan: 1GiB
     allowEmpty: true
 store:
   directory: ../store

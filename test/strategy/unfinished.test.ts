@@ -41,7 +41,7 @@ describe('what is not done yet', () => {
       expect.stringContaining('/h.yaml:4:14: sources[0].command: '),
     ]);
     expect(notWorkingYet(strategyOf(WITH_PATHS)).map(({ key, line }) => [key, line])).toEqual([
-      ['limits.size', 28],
+      ['limits.size', 35],
     ]);
   });
 

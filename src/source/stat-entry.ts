@@ -1,0 +1,33 @@
+/** What lstat alone says of an entry. */
+import type { BigIntStats } from 'node:fs';
+import type { EntryType, Metadata } from '../model.ts';
+
+/** Type, mode, owner and time, and the numbers of a device. */
+export function statEntry(stat: BigIntStats): Metadata {
+  const metadata: Metadata = {
+    type: typeOf(stat),
+    mode: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mtimeNs: stat.mtimeNs,
+  };
+  if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = deviceNumbers(stat.rdev);
+  return metadata;
+}
+
+/** The kind of an entry. */
+export function typeOf(stat: BigIntStats): EntryType {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'dir';
+  if (stat.isSymbolicLink()) return 'symlink';
+  if (stat.isFIFO()) return 'fifo';
+  if (stat.isSocket()) return 'socket';
+  return stat.isCharacterDevice() ? 'char' : 'block';
+}
+
+/** Major and minor number as Linux packs them (sysmacros.h). */
+export function deviceNumbers(rdev: bigint): [number, number] {
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn);
+  return [Number(major), Number(minor)];
+}

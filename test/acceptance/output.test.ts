@@ -90,6 +90,7 @@ test('a backup without a terminal prints nothing when all is well; --verbose and
     new: 0,
     changed: 0,
     gone: 0,
+    vanished: 0,
     bytesRead: expect.any(Number),
     bytesStored: expect.any(Number),
     seconds: expect.any(Number),

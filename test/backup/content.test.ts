@@ -174,13 +174,73 @@ describe('content that is stored', () => {
     }
   });
 
-  test('of zeros is a hole in a large file, and costs nothing', async () => {
+  const island = (zeros: number) =>
+    Buffer.concat([noise(3 * MIB, 'a'), Buffer.alloc(zeros), noise(3 * MIB, 'b')]);
+  const holesOf = (chain: Chain, segments: readonly number[]) =>
+    extentsOf(chain.log, segments).filter(({ seq }) => seq === 0);
+
+  test('of zeros that take room costs one chunk, and stays content', async () => {
     const chain = await newChain();
-    const data = Buffer.concat([noise(3 * MIB, 'a'), Buffer.alloc(20 * MIB), noise(3 * MIB, 'b')]);
-    const { segments, cost } = await chain.put(data);
-    expect(cost).toBeLessThan(6 * MIB + 2 * SEGMENT_MAX);
-    const holes = extentsOf(chain.log, segments).filter(({ seq }) => seq === 0);
-    expect(holes.reduce((sum, { length }) => sum + length, 0)).toBeGreaterThan(20 * MIB - 2 * SEGMENT_MAX);
+    const { segments, cost } = await chain.put(island(20 * MIB));
+    expect(cost).toBeLessThan(6 * MIB + 3 * SEGMENT_MAX);
+    expect(holesOf(chain, segments)).toEqual([]);
+  });
+
+  test('of zeros in a sparse file is taken for a hole where nobody can tell', async () => {
+    const chain = await newChain();
+    const data = island(20 * MIB);
+    const sparse = { nextData: () => ({ from: 0, to: data.length }), skip: () => {}, guess: true };
+    const { segments, sha256: digest } = await chain.store({ ...sourceOf(data), sparse }, data.length);
+    expect(digest).toBe(sha256(data));
+    expect(chain.chunks.rebuild(chain.log, segments).equals(data)).toBe(true);
+    const holes = holesOf(chain, segments).reduce((sum, { length }) => sum + length, 0);
+    expect(holes).toBeGreaterThan(20 * MIB - 2 * SEGMENT_MAX);
+  });
+
+  test('with holes has them where they are, to the byte, and they are not read', async () => {
+    const chain = await newChain();
+    const piece = fc.record({ hole: fc.boolean(), length: fc.oneof(fc.nat(5000), fc.nat(2 * MIB)) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 8 }), async (pieces) => {
+        const parts = pieces.filter(({ length }) => length > 0);
+        const data = Buffer.concat(
+          parts.map(({ hole, length }, i) => (hole ? Buffer.alloc(length) : noise(length, `p${i % 3}`))),
+        );
+        const stretches: { from: number; to: number }[] = [];
+        let end = 0;
+        for (const { hole, length } of parts) {
+          if (!hole) stretches.push({ from: end, to: end + length });
+          end += length;
+        }
+        let at = 0;
+        let read = 0;
+        const source: ByteSource = {
+          read(into) {
+            const n = data.copy(into, 0, at, at + into.length);
+            at += n;
+            read += n;
+            return n;
+          },
+          sparse: {
+            nextData: () => stretches.find(({ from }) => from >= at),
+            skip: (length) => {
+              at += length;
+            },
+            guess: false,
+          },
+        };
+        const { segments, sha256: digest, length } = await chain.store(source, data.length);
+        expect([digest, length]).toEqual([sha256(data), data.length]);
+        expect(chain.chunks.rebuild(chain.log, segments).equals(data)).toBe(true);
+        const stored = extentsOf(chain.log, segments).reduce(
+          (sum, e) => sum + (e.seq === 0 ? 0 : e.length),
+          0,
+        );
+        expect(stored).toBe(stretches.reduce((sum, { from, to }) => sum + to - from, 0));
+        expect(read).toBe(stored);
+      }),
+      { numRuns: 20 },
+    );
   });
 });
 

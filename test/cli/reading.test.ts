@@ -384,7 +384,9 @@ describe('verify', () => {
     const lines = out
       .trimEnd()
       .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      // That the clock of this test is not that of its commits is noted from some day on.
+      .filter(({ event }) => event !== 'note');
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({ event: 'damage', points: [2, 3] });
     expect(lines[0]?.object).toContain('vol-000001');

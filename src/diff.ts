@@ -7,6 +7,7 @@ import type { StrategyNames } from './format/names.ts';
 import type { ComparedSource } from './index/compare.ts';
 import { readPoint } from './manifest/merge.ts';
 import type { Wanted } from './manifest/select.ts';
+import { readVersions } from './manifest/versions.ts';
 import type { Store } from './store/store.ts';
 
 export type { Difference } from './diff/merge.ts';
@@ -43,12 +44,8 @@ export async function* diffLive(
 }
 
 async function* sidesOf(request: DiffRequest, point: Point): AsyncGenerator<Side, void> {
-  for await (const batch of readPoint(request, point, request.wanted)) {
-    for (const item of batch) {
-      if (item.kind !== 'entry') continue;
-      const { source, path, since: _n, extents: _e, ...version } = item.entry;
-      yield { source, path, version };
-    }
+  for await (const batch of readVersions(readPoint(request, point, request.wanted))) {
+    for (const { source, path, version } of batch) if (version !== undefined) yield { source, path, version };
   }
 }
 

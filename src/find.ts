@@ -5,16 +5,18 @@
 import type { Point } from './chain/points.ts';
 import type { ParsedSecretKey } from './crypto/open.ts';
 import { HoldfastError } from './errors.ts';
-import { History, type Row, type Version } from './find/history.ts';
+import { History, type Row } from './find/history.ts';
 import { toLines } from './find/lines.ts';
 import type { StrategyNames } from './format/names.ts';
 import { compareNames, comparePaths } from './format/order.ts';
 import { readManifest } from './manifest/read.ts';
 import type { Wanted } from './manifest/select.ts';
-import type { ByteString, Entry, Gone } from './model.ts';
+import { readVersions, type Stated } from './manifest/versions.ts';
+import type { ByteString } from './model.ts';
 import type { Store } from './store/store.ts';
 
-export type { Row, Version } from './find/history.ts';
+export type { Row } from './find/history.ts';
+export type { Version } from './manifest/versions.ts';
 
 /** What to look for, and where. */
 export interface FindRequest {
@@ -47,21 +49,20 @@ export async function find(request: FindRequest): Promise<FindResult> {
   const { lines, spots } = toLines(request.points);
   const found = new Map<string, { source: string; path: ByteString; history: History }>();
   const damaged: HoldfastError[] = [];
-  const take = (entry: Entry | Gone, point: Point) => {
+  const take = ({ source, path, since, version }: Stated, point: Point) => {
     // A manifest repeats what its base does not have yet: the set in which it changed is what counts.
-    const set = point.find(entry.since);
+    const set = point.find(since);
     const spot = set === undefined ? undefined : spots.get(set);
     if (spot === undefined) return;
-    const key = `${entry.source}\0${entry.path}`;
-    const known = found.get(key) ?? { source: entry.source, path: entry.path, history: new History() };
+    const key = `${source}\0${path}`;
+    const known = found.get(key) ?? { source, path, history: new History() };
     found.set(key, known);
-    known.history.note(spot, entry.type === 'gone' ? undefined : versionOf(entry));
+    known.history.note(spot, version);
   };
   for (const point of lines.flatMap(({ points }) => points)) {
     try {
-      for await (const batch of readManifest(request, point.commit, point.chain, request.wanted)) {
-        for (const item of batch) if (item.kind === 'entry') take(item.entry, point);
-      }
+      const batches = readManifest(request, point.commit, point.chain, request.wanted);
+      for await (const batch of readVersions(batches)) for (const stated of batch) take(stated, point);
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'damage') throw error;
       damaged.push(error);
@@ -72,8 +73,4 @@ export async function find(request: FindRequest): Promise<FindResult> {
     .filter(({ rows }) => rows.length > 0)
     .sort((a, b) => comparePaths(a.path, b.path) || compareNames(a.source, b.source));
   return { paths, damaged };
-}
-
-function versionOf({ source: _s, path: _p, since: _n, extents: _e, ...version }: Entry): Version {
-  return version;
 }

@@ -9,7 +9,7 @@ import { show } from './format/bytes.ts';
 import type { StrategyNames } from './format/names.ts';
 import { readPoint } from './manifest/merge.ts';
 import { refuseUnmatched, type Selection } from './manifest/select.ts';
-import type { ByteString, Entry } from './model.ts';
+import type { ByteString, Entry, ExtendedAttribute } from './model.ts';
 import { type Arrangement, arrange } from './restore/arrange.ts';
 import type { PlanItem } from './restore/plan.ts';
 import type { Trouble } from './restore/trouble.ts';
@@ -69,7 +69,7 @@ export async function tar(
     contents.begin();
     const archive = new Archive(request, contents, write);
     for await (const batch of itemsOf(request)) {
-      for (const item of batch) if (item.kind === 'entry') await archive.add(item.entry);
+      for (const item of batch) await archive.take(item);
       request.stop();
     }
     return await archive.end();
@@ -99,7 +99,7 @@ async function takeIn(request: TarRequest, contents: Contents): Promise<void> {
         if (isOpen) contents.more(item.extents);
         continue;
       }
-      isOpen = item.entry.type === 'file' && first.of(item.entry) === undefined;
+      isOpen = first.of(item.entry) === undefined && item.entry.type === 'file';
       if (isOpen) contents.add(item.entry);
     }
     request.stop();
@@ -115,6 +115,8 @@ class Archive {
   /** First names that did not come: their further names cannot either. */
   readonly #absent = new Map<ByteString, string>();
   readonly #result: TarResult = { entries: 0, bytes: 0, damaged: [], incomplete: [], doubtful: [], lost: [] };
+  /** The entry of which more may come, and its extended attributes so far. */
+  #open: { entry: Entry; xattrs: ExtendedAttribute[] } | undefined;
   #file = 0;
   #written = 0;
   #gathered: Uint8Array[] = [];
@@ -126,13 +128,24 @@ class Archive {
     this.#write = write;
   }
 
-  async add(entry: Entry): Promise<void> {
+  /** Takes an item; an entry is written when all of its extended attributes are there, for they come before its content. */
+  async take(item: PlanItem): Promise<void> {
+    if (item.kind === 'entry') this.#open = { entry: item.entry, xattrs: [...(item.entry.xattrs ?? [])] };
+    else this.#open?.xattrs.push(...(item.xattrs ?? []));
+    const open = this.#open;
+    if (item.continues || open === undefined) return;
+    this.#open = undefined;
+    await this.#add({ ...open.entry, xattrs: open.xattrs });
+  }
+
+  async #add(entry: Entry): Promise<void> {
     const { path, type } = entry;
+    // Asked of every entry, as in the first way through them: so it gives the same answers.
+    const first = this.#first.of(entry);
     if (type === 'socket') {
       this.#result.incomplete.push({ path, problem: 'is a socket, which tar cannot carry' });
       return;
     }
-    const first = type === 'file' ? this.#first.of(entry) : undefined;
     if (first !== undefined) {
       const absent = this.#absent.get(first);
       if (absent === undefined) await this.#member(entry, FLAG.link, 0, relative(first));
@@ -191,7 +204,7 @@ class Archive {
     size: number,
     target: ByteString | undefined,
   ): Promise<void> {
-    const { mode, uid, gid, user, group, mtimeNs, rdev } = entry;
+    const { mode, uid, gid, user, group, mtimeNs, rdev, xattrs } = entry;
     const path = relative(entry.path) + (flag === FLAG.dir ? '/' : '');
     await this.#put(
       encodeHeader({
@@ -200,6 +213,8 @@ class Archive {
         ...(group === undefined ? {} : { group }),
         ...(target === undefined ? {} : { target }),
         ...(rdev === undefined ? {} : { rdev }),
+        // Another name has those of the first.
+        ...(xattrs === undefined || flag === FLAG.link ? {} : { xattrs }),
       }),
     );
     this.#result.entries++;
@@ -208,6 +223,10 @@ class Archive {
     }
     if (entry.torn) {
       this.#result.doubtful.push({ path: entry.path, problem: 'was being written to when it was read' });
+    }
+    if (entry.partial) {
+      const problem = 'had extended attributes that could not be read';
+      this.#result.doubtful.push({ path: entry.path, problem });
     }
   }
 

@@ -43,7 +43,8 @@ export function diffCommand(context: CliContext): Command {
     .addHelpText(
       'after',
       `
-Each line is a letter and a path: A added, D removed, T of another type, M another content, m another mode, owner or time; ? cannot be read.
+Each line is a letter and a path: A added, D removed, T of another type, M another content, m another mode, owner,
+time or other extended attributes (ACLs are such); ? cannot be read.
 Against this machine a file counts as changed when its size or its time is another. The order of the two matters: what only <to> has is added.
 
 Ends with 0 when all could be compared, whether there are differences or not, 3 when something could not be read, 4 when the store is
@@ -82,6 +83,7 @@ async function run(
   const reading = await openReading(options, context);
   try {
     sayRejected(reading, context);
+    if (live?.attributes === false) sayAttributes(context);
     const first = await choosePoint(reading, from, context);
     const second = to === undefined ? undefined : await choosePoint(reading, to, context);
     const secret = await requireSecretKey(first.commit, options, context);
@@ -93,7 +95,7 @@ async function run(
     }
     const { store, names } = reading;
     const request: DiffRequest = { store, names, key: await parseSecretKey(secret), wanted };
-    const found = second === undefined ? live?.(request, first) : diffPoints(request, first, second);
+    const found = second === undefined ? live?.compare(request, first) : diffPoints(request, first, second);
     try {
       await report(found ?? [], options.json === true, context);
     } catch (error) {
@@ -106,21 +108,34 @@ async function run(
   }
 }
 
+/** This machine, to be compared with. */
+interface Live {
+  /** Whether it can read extended attributes at all. */
+  attributes: boolean;
+  compare(request: DiffRequest, from: Point): AsyncIterable<Difference>;
+}
+
+/** Once, for it holds for every entry. */
+function sayAttributes(context: CliContext): void {
+  context.stderr(
+    'holdfast: extended attributes and ACLs are not compared: this machine lacks the native part that reads them (the package koffi)\n',
+  );
+  context.exitCode = EXIT.incomplete;
+}
+
 /** The sources of the strategy on this machine. */
-async function liveSide(
-  options: Options,
-  context: CliContext,
-): Promise<(request: DiffRequest, from: Point) => AsyncIterable<Difference>> {
+async function liveSide(options: Options, context: CliContext): Promise<Live> {
   if (options.store !== undefined || options.name !== undefined) {
     throw new HoldfastError(
       'usage',
       'without a second point this compares with the sources of a strategy on this machine: name the strategy with -c instead of --store, or name a second point',
     );
   }
-  const [{ diffLive }, { ownFolders }, { loadStrategy }] = await Promise.all([
+  const [{ diffLive }, { ownFolders }, { loadStrategy }, { hasAttributes }] = await Promise.all([
     import('../diff.ts'),
     import('../backup/roots.ts'),
     import('../strategy/load.ts'),
+    import('../linux/xattrs.ts'),
   ]);
   const strategy = await loadStrategy(findStrategy(options.config, context.env, context.cwd, existsSync));
   const state = findStateDir(undefined, context.env, process.geteuid?.() ?? 0, homedir(), context.cwd);
@@ -131,8 +146,11 @@ async function liveSide(
   ];
   const own = new Set(ownFolders(folders, sources));
   const keepAccessTime = process.platform === 'linux';
-  return (request, from) =>
-    diffLive(request, from, sources, { own, keepAccessTime }, options.checksum === true);
+  return {
+    attributes: hasAttributes(),
+    compare: (request, from) =>
+      diffLive(request, from, sources, { own, keepAccessTime }, options.checksum === true),
+  };
 }
 
 const LETTERS: Record<Difference['kind'], string> = {
@@ -165,7 +183,7 @@ async function report(
 function asText({ kind, path, from, to, fields, error }: Difference): string {
   const details =
     kind === 'type' ? [`${from?.type} -> ${to?.type}`] : fields.map((field) => detail(field, from, to));
-  if (error !== undefined) details.push(error);
+  if (error !== undefined) details.push(error === 'partial' ? 'not all were read for the point' : error);
   return `${LETTERS[kind]} ${show(path)}${details.length === 0 ? '' : `  (${details.join(', ')})`}\n`;
 }
 

@@ -24,8 +24,8 @@ export function formatMtime(mtimeNs: bigint): string {
   return Number.isNaN(date.getTime()) ? `${mtimeNs}ns` : formatTime(date);
 }
 
-/** All of an entry but its place and where its content lies. */
-export function entryJson(entry: Omit<Entry, 'source' | 'path' | 'since' | 'extents'>): object {
+/** All of an entry but its place, where its content lies, and extended attributes. */
+export function entryJson(entry: Omit<Entry, 'source' | 'path' | 'since' | 'extents' | 'xattrs'>): object {
   const { type, mode, uid, gid, user, group, mtimeNs, target, rdev, link } = entry;
   return {
     type,
@@ -41,6 +41,7 @@ export function entryJson(entry: Omit<Entry, 'source' | 'path' | 'since' | 'exte
     ...(type === 'file' ? { size: entry.size, sha256: entry.sha256 } : {}),
     carried: entry.carried,
     torn: entry.torn,
+    partial: entry.partial,
   };
 }
 

@@ -5,8 +5,11 @@ import { systemCode } from '../errors.ts';
 import { fromBytes, fromText, toFsPath } from '../format/bytes.ts';
 import { compareNames, comparePaths } from '../format/order.ts';
 import type { ComparedSource } from '../index/compare.ts';
+import { hasAttributes } from '../linux/xattrs.ts';
 import type { Wanted } from '../manifest/select.ts';
+import { digestOfAttributes, type Version } from '../manifest/versions.ts';
 import type { ByteString } from '../model.ts';
+import { readAttributes } from '../source/attributes.ts';
 import { readFile } from '../source/read.ts';
 import { selection } from '../source/select.ts';
 import { statEntry } from '../source/stat-entry.ts';
@@ -45,7 +48,7 @@ function sideOf(source: string, found: Found): Side | undefined {
     case 'entry': {
       const target = found.stat.isSymbolicLink() ? targetOf(path) : undefined;
       if (typeof target === 'object') return { source, path, unknown: target.error };
-      return { source, path, version: versionOf(found.stat, target) };
+      return withAttributes({ source, path, version: versionOf(found.stat, target) });
     }
     case 'unlistable':
     case 'unreadable':
@@ -55,7 +58,16 @@ function sideOf(source: string, found: Found): Side | undefined {
   }
 }
 
-function versionOf(stat: BigIntStats, target: ByteString | undefined): NonNullable<Side['version']> {
+/** With its extended attributes, as a backup reads them; undefined when it has gone meanwhile. */
+function withAttributes(side: Side & { version: Version }): Side | undefined {
+  if (!hasAttributes()) return side;
+  const { xattrs, error } = readAttributes(side.path);
+  if (error === 'ENOENT' || error === 'ENOTDIR') return undefined;
+  if (error !== undefined) return { ...side, attributesError: error };
+  return { ...side, version: { ...side.version, attributes: digestOfAttributes(xattrs) } };
+}
+
+function versionOf(stat: BigIntStats, target: ByteString | undefined): Version {
   const metadata = statEntry(stat);
   const isFile = metadata.type === 'file';
   return {

@@ -1,10 +1,8 @@
 /** Two ordered lists of entries against one another: what is only in one of them, and in what the others differ. Pure. */
 import { isWithin } from '../format/order.ts';
 import { compareKeys } from '../manifest/lines.ts';
-import type { ByteString, Entry } from '../model.ts';
-
-/** An entry without its place. */
-export type Version = Omit<Entry, 'source' | 'path' | 'since' | 'extents'>;
+import type { Version } from '../manifest/versions.ts';
+import type { ByteString } from '../model.ts';
 
 /** One path of a list: what is there, or why nothing can be said of it and of what is below. */
 export interface Side {
@@ -12,13 +10,15 @@ export interface Side {
   path: ByteString;
   version?: Version;
   unknown?: string;
+  /** Why not all extended attributes of the version are known: the system's code. */
+  attributesError?: string;
 }
 
 /** What became of a path. */
 export type DifferenceKind = 'added' | 'removed' | 'type' | 'content' | 'metadata' | 'unknown';
 
 /** What can differ between two entries of one type. */
-export type Field = 'size' | 'sha256' | 'mtime' | 'mode' | 'uid' | 'gid' | 'target' | 'rdev';
+export type Field = 'size' | 'sha256' | 'mtime' | 'mode' | 'uid' | 'gid' | 'target' | 'rdev' | 'xattrs';
 
 /** One path that is not the same in both. */
 export interface Difference {
@@ -27,9 +27,9 @@ export interface Difference {
   path: ByteString;
   from: Version | undefined;
   to: Version | undefined;
-  /** In what they differ; empty for what is only in one. */
+  /** In what they differ; empty for what is only in one. For what is unknown: that alone which is, or empty for everything. */
   fields: Field[];
-  /** For what is unknown: the system's code. */
+  /** For what is unknown: the system's code, or `partial` where a point does not have it. */
   error?: string;
 }
 
@@ -53,6 +53,8 @@ export async function* differences(
       }
       const found = differenceOf(left, right);
       if (found !== undefined) yield found;
+      const doubt = left && right && doubtOf(left, right);
+      if (doubt !== undefined) yield doubt;
       if (left !== undefined) await a.advance();
       if (right !== undefined) await b.advance();
     }
@@ -63,6 +65,15 @@ export async function* differences(
 
 function unknown({ source, path }: Side, error: string, from: Version | undefined): Difference {
   return { kind: 'unknown', source, path, from, to: undefined, fields: [], error };
+}
+
+/** Where extended attributes are missing in what was read of one of them, nothing can be said of them. */
+function doubtOf(left: Side, right: Side): Difference | undefined {
+  const [from, to] = [left.version, right.version];
+  if (from === undefined || to === undefined || from.type !== to.type) return undefined;
+  const error = right.attributesError ?? (from.partial || to.partial ? 'partial' : undefined);
+  if (error === undefined) return undefined;
+  return { kind: 'unknown', source: left.source, path: left.path, from, to, fields: ['xattrs'], error };
 }
 
 /** In what two versions of one path differ; undefined where they do not. Without a digest on both sides, times decide about content. */
@@ -94,6 +105,8 @@ function fieldsOf(from: Version, to: Version): Field[] {
   add('mode', from.type !== 'symlink' && from.mode !== to.mode);
   add('uid', from.uid !== to.uid);
   add('gid', from.gid !== to.gid);
+  const areKnown = from.attributes !== undefined && to.attributes !== undefined;
+  add('xattrs', areKnown && !from.partial && !to.partial && from.attributes !== to.attributes);
   return fields;
 }
 

@@ -1,10 +1,7 @@
 /** The versions of one path over all points, from what each set says of it. Pure. */
 import type { Point } from '../chain/points.ts';
-import type { Entry } from '../model.ts';
+import type { Version } from '../manifest/versions.ts';
 import type { Line, Spot } from './lines.ts';
-
-/** An entry without its place: what tells one version from another, and doubts about it. */
-export type Version = Omit<Entry, 'source' | 'path' | 'since' | 'extents'>;
 
 /** One version, and the points that hold it: all from the first to the last. */
 export interface Row {
@@ -79,6 +76,6 @@ function isSame(a: Version, b: Version): boolean {
 }
 
 function identity(version: Version): string {
-  const { type, mode, uid, gid, mtimeNs, size, sha256, target, rdev } = version;
-  return JSON.stringify([type, mode, uid, gid, String(mtimeNs), size, sha256, target, rdev]);
+  const { type, mode, uid, gid, mtimeNs, size, sha256, target, rdev, attributes } = version;
+  return JSON.stringify([type, mode, uid, gid, String(mtimeNs), size, sha256, target, rdev, attributes]);
 }

@@ -3,7 +3,7 @@
  * hold exactly stands in an extended one before it. Names are written as the bytes that they are.
  */
 import { toText } from '../format/bytes.ts';
-import type { ByteString } from '../model.ts';
+import type { ByteString, ExtendedAttribute } from '../model.ts';
 
 /** Size of all parts of an archive, in bytes. */
 export const BLOCK = 512;
@@ -35,18 +35,32 @@ export interface Member {
   /** What a symlink points to, or which member a link is another name of. */
   target?: ByteString;
   rdev?: [number, number];
+  xattrs?: readonly ExtendedAttribute[];
 }
 
 const NAME = 100;
 const OWNER = 31;
+/** Keys of extended attributes, ACLs and capabilities among them, as GNU tar, bsdtar and star know them. */
+const XATTR = 'SCHILY.xattr.';
 /** The largest numbers that 7 and 11 octal digits hold. */
 const SEVEN = 0o7777777;
 const ELEVEN = 0o77777777777;
 
 /** All that stands before a member's content. */
 export function encodeHeader(member: Member): Buffer {
-  const { path, target = '', uid, gid, user = '', group = '', mtimeNs, size, rdev = [0, 0] } = member;
-  const records: [string, Buffer][] = [];
+  const {
+    path,
+    target = '',
+    uid,
+    gid,
+    user = '',
+    group = '',
+    mtimeNs,
+    size,
+    rdev = [0, 0],
+    xattrs = [],
+  } = member;
+  const records: [string, Uint8Array][] = [];
   const bytes = { path: latin1(path), linkpath: latin1(target), uname: utf8(user), gname: utf8(group) };
   if (bytes.path.length > NAME) records.push(['path', bytes.path]);
   if (bytes.linkpath.length > NAME) records.push(['linkpath', bytes.linkpath]);
@@ -60,11 +74,12 @@ export function encodeHeader(member: Member): Buffer {
     records.push(['mtime', utf8(formatSeconds(mtimeNs))]);
   }
   const inOld = { ...member, ...bytes, seconds, rdev };
-  if (records.length === 0) return old(inOld);
-  // Values are UTF-8 unless it is said that they are not.
-  const isText = records.every(([, value]) => toText(value.toString('latin1')) !== undefined);
+  // Names are UTF-8 unless it is said that they are not. That is not said of values of attributes: they are bytes in any case.
+  const isText = records.every(([, value]) => toText(Buffer.from(value).toString('latin1')) !== undefined);
   if (!isText) records.unshift(['hdrcharset', utf8('BINARY')]);
-  const body = Buffer.concat(records.map(([key, value]) => record(key, value)));
+  for (const { name, value } of xattrs) records.push([`${XATTR}${attributeKey(name)}`, value]);
+  if (records.length === 0) return old(inOld);
+  const body = Buffer.concat(records.flatMap(([key, value]) => record(key, value)));
   const extended = old({
     ...inOld,
     path: latin1('PaxHeaders/holdfast'),
@@ -132,12 +147,18 @@ function old(fields: OldFields): Buffer {
   return block;
 }
 
-/** One record of an extended header: its length, which counts itself, a blank, key, value, newline. */
-function record(key: string, value: Buffer): Buffer {
-  const rest = Buffer.concat([utf8(` ${key}=`), value, utf8('\n')]);
-  let length = rest.length;
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
-  return Buffer.concat([utf8(String(length)), rest]);
+/** One record of an extended header: its length, which counts itself, a blank, key (bytes), value, newline. */
+function record(key: ByteString, value: Uint8Array): Uint8Array[] {
+  const before = latin1(` ${key}=`);
+  const rest = before.length + value.length + 1;
+  let length = rest;
+  while (String(length).length + rest !== length) length = String(length).length + rest;
+  return [utf8(String(length)), before, value, utf8('\n')];
+}
+
+/** The name of an attribute as GNU tar writes and reads it (xheader.c): what ends a key is written otherwise. */
+function attributeKey(name: ByteString): ByteString {
+  return name.replaceAll('%', '%25').replaceAll('=', '%3D');
 }
 
 /** A time as seconds with as many digits after the point as it needs. */

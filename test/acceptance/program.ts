@@ -145,7 +145,7 @@ export class Machine {
 
   /** The environment of the machine's commands, with which strategy and state are found. */
   environment(): NodeJS.ProcessEnv {
-    const ours = (name: string) => name.startsWith('HOLDFAST_') || name === 'STATE_DIRECTORY';
+    const ours = (name: string) => /^(HOLDFAST|OS|ST)_/.test(name) || name === 'STATE_DIRECTORY';
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours(name)));
     return { ...env, HOLDFAST_STATE_DIR: this.state };
   }

@@ -189,12 +189,17 @@ describe('a backup is refused, on a machine that has made points as on one that 
       () => ({ source: { paths: undefined, command: 'pg_dump orders' } }),
     ],
     [
-      'for a Swift store',
+      'for a Swift store without credentials, naming the ways to give them',
       2,
-      /store\.swift: .*does not work yet/,
+      /no credentials for the Swift store: name a cloud of clouds\.yaml .*OS_CLOUD.*, or set OS_AUTH_URL .*, or set ST_AUTH, ST_USER and ST_KEY/,
       () => ({ store: { swift: { container: 'backups' } } }),
     ],
-    ['for limits', 2, /limits: .*do not work yet/, () => ({ more: { limits: { size: '1GiB' } } })],
+    [
+      'for a limit of size',
+      2,
+      /limits\.size: .*does not work yet and would not be kept/,
+      () => ({ more: { limits: { size: '1GiB', upload: '20MiB/s' } } }),
+    ],
   ];
 
   test.each(cases)('%s', async (_, code, says, parts) => {
@@ -238,13 +243,26 @@ describe('a backup is refused, on a machine that has made points as on one that 
       code: 0,
       stdout: expect.stringMatching(/: in order\n$/),
     });
-    for (const parts of [
-      { more: { limits: { size: '1GiB' } } },
-      { store: { swift: { container: 'backups' } } },
-    ]) {
+    const refusals: [StrategyParts, RegExp][] = [
+      [
+        { more: { limits: { size: '1GiB' } } },
+        /bad\.yaml:\d+:\d+: limits\.size: a limit of size does not work yet/,
+      ],
+      [
+        { source: { paths: undefined, command: 'pg_dump orders' } },
+        /bad\.yaml:\d+:\d+: sources\[0\]\.command: a command as source does not work yet/,
+      ],
+      [
+        { store: { swift: { container: 'backups' } } },
+        /bad\.yaml:\d+:\d+: store\.swift: no credentials for the Swift store/,
+      ],
+    ];
+    for (const [parts, says] of refusals) {
       const refused = await used.run('config', 'check', '-c', used.writeStrategy(parts, 'bad.yaml'));
-      expect(refused).toMatchObject({ code: 2, stdout: expect.stringMatching(/do(es)? not work yet/) });
+      expect(refused).toMatchObject({ code: 2, stdout: expect.stringMatching(says) });
     }
+    const unlimited = used.writeStrategy({ more: { limits: { upload: '20MiB/s' } } }, 'good.yaml');
+    expect(await used.run('config', 'check', '-c', unlimited)).toMatchObject({ code: 0 });
   });
 
   test('all problems of a strategy are told at once, each with its place', async () => {

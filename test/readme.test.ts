@@ -128,12 +128,17 @@ describe.each(DOCUMENTS)('%s', (document) => {
 
   test('every option that is spoken of exists', async () => {
     const demo = readFileSync(project('test/demo/demo.ts'), 'utf8');
-    const recover = readFileSync(project('docs/recover.py'), 'utf8');
+    const scripts = ['recover.py', 'swift-rewind.py'].map((name) =>
+      readFileSync(project(`docs/${name}`), 'utf8'),
+    );
     const known = [...helps.values()].flatMap(({ options }) => [...options.keys()]);
     const unknown = codeOf(document)
       .flatMap((code) => /^(--?[a-z][\w-]*)/.exec(code)?.[1] ?? [])
       .filter(
-        (option) => !known.includes(option) && !demo.includes(option) && !recover.includes(`"${option}"`),
+        (option) =>
+          !known.includes(option) &&
+          !demo.includes(option) &&
+          !scripts.some((script) => script.includes(`"${option}"`)),
       );
     expect(unknown).toEqual([]);
   });

@@ -37,8 +37,8 @@ ${keys.join('\n')}
 THE RESTORING MACHINE NEEDS
   Access to the store, free space of at least the size of the point (the first
   command shows it, and restore checks it), and either Holdfast (Node.js 22.15 or
-  newer) or, without Holdfast, the packages gnupg, zstd and python3.
-
+  newer) or, without Holdfast, the packages ${packages(strategy.store)}.
+${access(strategy.store)}
 TO RESTORE WITH HOLDFAST
   1. See what there is:
      holdfast points ${option} --name ${name} \\
@@ -50,8 +50,8 @@ TO RESTORE WITH HOLDFAST
      One file or folder only: add its path as it was on the machine at the end.
 
 TO RESTORE WITHOUT HOLDFAST (with docs/recover.py, kept beside this card)
-     gpg --import secret.asc
-     python3 recover.py ${recoverStore(strategy.store)} --name ${name} \\
+${download(strategy.store, name)}     gpg --import secret.asc
+     python3 recover.py --store ${quoted(recoverFolder(strategy.store))} --name ${name} \\
        --signer ${pins} --to /restored
 
 TO BE SURE, REHEARSE: once in a while restore to an empty folder, and compare.
@@ -60,11 +60,50 @@ ${'='.repeat(76)}
 }
 
 function storeOption(store: StoreChoice): string {
-  return `--store ${quoted(store.kind === 'directory' ? `directory:${storeFolder(store)}` : `swift:${store.container}`)}`;
+  const place =
+    store.kind === 'directory'
+      ? `directory:${storeFolder(store)}`
+      : `swift:${store.container}${store.prefix === '' ? '' : `/${store.prefix}`}`;
+  return `--store ${quoted(place)}`;
 }
 
-function recoverStore(store: StoreChoice): string {
-  return store.kind === 'directory' ? `--store ${quoted(storeFolder(store))}` : '--store FOLDER';
+function packages(store: StoreChoice): string {
+  return store.kind === 'directory'
+    ? 'gnupg, zstd and python3'
+    : 'gnupg, zstd, python3 and\n  python3-swiftclient';
+}
+
+/** What has to be set before the commands, for a store that is signed in to. */
+function access(store: StoreChoice): string {
+  if (store.kind === 'directory') return '';
+  const region = store.region === undefined ? 'OS_REGION_NAME' : `OS_REGION_NAME=${quoted(store.region)}`;
+  const cloud =
+    store.cloud === undefined
+      ? ''
+      : `  Holdfast takes instead: OS_CLOUD=${quoted(store.cloud)}, with ~/.config/openstack/clouds.yaml.\n`;
+  return `
+THE STORE IS SIGNED IN TO WITH A CREDENTIAL OF ITS OWN (reading is enough)
+  It lies at:                               ______________________________________
+  Export in the shell: OS_AUTH_URL, OS_AUTH_TYPE=v3applicationcredential,
+  OS_APPLICATION_CREDENTIAL_ID, OS_APPLICATION_CREDENTIAL_SECRET,
+  ${region}; or for TempAuth: ST_AUTH, ST_USER, ST_KEY.
+${cloud}`;
+}
+
+/** Brings the objects to where the recovery script finds them; done again, it goes on. */
+function download(store: StoreChoice, name: string): string {
+  if (store.kind === 'directory') return '';
+  const prefix = store.prefix === '' ? `${name}/` : `${store.prefix}/${name}/`;
+  return `     swift download ${quoted(store.container)} --prefix ${quoted(prefix)} \\
+       --output-dir ${DOWNLOADED} --skip-identical
+`;
+}
+
+const DOWNLOADED = 'downloaded';
+
+function recoverFolder(store: StoreChoice): string {
+  if (store.kind === 'directory') return storeFolder(store);
+  return store.prefix === '' ? DOWNLOADED : `${DOWNLOADED}/${store.prefix}`;
 }
 
 /** With its prefix the folder is a store of its own. */

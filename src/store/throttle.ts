@@ -1,31 +1,39 @@
 /** Keeps what is sent to a store below a rate, however many transfers are under way. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 
 /** The most that is let through at once, and at least this many times a second: a burst stays small beside the rate. */
 const MOST = 256 * 1024;
 const STEPS = 20;
 
+/** A clock that only goes forward, in milliseconds. */
+export interface Clock {
+  now: () => number;
+  sleep: (milliseconds: number) => Promise<unknown>;
+}
+
+const MACHINES: Clock = { now: () => performance.now(), sleep: setTimeout };
+
 export class Throttle {
   /** Bytes that are worth asking for at a time. */
   readonly step: number;
   readonly #rate: number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   /** When the rate has room for the next byte. */
   #free = 0;
 
-  /** `rate`: bytes a second; `now`: milliseconds of a clock that only goes forward. */
-  constructor(rate: number, now: () => number = () => performance.now()) {
+  /** `rate`: bytes a second. */
+  constructor(rate: number, clock: Clock = MACHINES) {
     this.#rate = rate;
-    this.#now = now;
+    this.#clock = clock;
     this.step = Math.max(1, Math.min(MOST, Math.floor(rate / STEPS)));
   }
 
   /** Resolves when so many more bytes may be sent. */
   async pass(bytes: number): Promise<void> {
-    const now = this.#now();
+    const now = this.#clock.now();
     const start = Math.max(this.#free, now);
     this.#free = start + (bytes / this.#rate) * 1000;
-    if (start > now) await sleep(start - now);
+    if (start > now) await this.#clock.sleep(start - now);
   }
 }
 

@@ -1,19 +1,11 @@
 /** The first hour: keys, init, and a card for the safe whose commands work as they stand on it. */
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Gnupg } from '../crypto/gnupg.ts';
 import { differences, record } from '../demo/snapshot.ts';
-import { project, run } from '../helpers/script.ts';
+import { run } from '../helpers/script.ts';
+import { followCard, layOut } from './card.ts';
 import { expectRefused, HOLDFAST, leavesAlone, Machine } from './program.ts';
 
 const WHO = ['--name', 'IT staff of Ünterstadt', '--email', 'it@example.invalid'];
@@ -113,18 +105,6 @@ test('init twice is harmless, and prints the same fingerprint', async () => {
   expect(await machine.backup()).toMatchObject({ point: { seq: 2 } });
 });
 
-/** The commands of a card as they stand on it, with its end-of-line backslashes. */
-function commandsOf(card: string): string[] {
-  const commands: string[] = [];
-  let open = false;
-  for (const line of card.split('\n')) {
-    if (open) commands.push(`${commands.pop()}\n${line}`);
-    else if (/^ {5}(holdfast|gpg|python3) /.test(line)) commands.push(line);
-    open = (open || /^ {5}(holdfast|gpg|python3) /.test(line)) && line.endsWith('\\');
-  }
-  return commands;
-}
-
 test.each(['store', "mayor's & other $stores"])(
   'the commands of the card work when they are copied, with a store in "%s"',
   async (name) => {
@@ -154,34 +134,13 @@ test.each(['store', "mayor's & other $stores"])(
     expect(card.split('\n').length).toBeLessThan(60);
     expect(card).toMatch(/^[\n\x20-\x7e]*$/);
 
-    // The safe's envelope on another machine: the card, the secret key, the script.
-    const desk = join(machine.folder, 'desk');
-    mkdirSync(join(desk, 'bin'), { recursive: true });
-    writeFileSync(join(desk, 'secret.asc'), readFileSync(machine.secretKey), { mode: 0o600 });
-    writeFileSync(join(desk, 'recover.py'), readFileSync(project('docs/recover.py')));
-    writeFileSync(join(desk, 'bin/holdfast'), `#!/bin/sh\nexec '${process.execPath}' '${HOLDFAST}' "$@"\n`);
-    chmodSync(join(desk, 'bin/holdfast'), 0o755);
-    const gnupg = await Gnupg.start();
-    try {
-      const env = { ...process.env, PATH: `${desk}/bin:${process.env.PATH}`, GNUPGHOME: gnupg.home };
-      const commands = commandsOf(card);
-      expect(commands.map((command) => command.trim().split(' ').slice(0, 2).join(' '))).toEqual([
-        'holdfast points',
-        'holdfast restore',
-        'gpg --import',
-        'python3 recover.py',
-      ]);
-      for (const [i, command] of commands.entries()) {
-        const here = command
-          .replace('/restored', `restored-${i}`)
-          .replace('gpg --import', 'gpg --batch --import');
-        const { code, stdout, stderr } = await run(['sh', '-c', `cd "$1" && ${here}`, 'sh', desk], env);
-        expect(code, `${here}\n${stderr}`).toBe(0);
-        if (i === 0) expect(stdout).toMatch(/\n +1 .* full .* whole\n$/);
-      }
-    } finally {
-      gnupg.stop();
-    }
+    const desk = layOut(machine);
+    await followCard(card, desk, {}, [
+      'holdfast points',
+      'holdfast restore',
+      'gpg --import',
+      'python3 recover.py',
+    ]);
     for (const i of [1, 3]) {
       expect(
         differences(machine.recordSource(), record(join(desk, `restored-${i}`, machine.source))),

@@ -76,16 +76,29 @@ async function authenticate(authUrl: string, auth: unknown): Promise<KeystoneTok
   return { token: headers.get('x-subject-token') ?? '', expiresAt, catalog };
 }
 
+/** What an application credential may ask of a service: nothing else, where it has any of these. */
+export interface AccessRule {
+  service: 'object-store';
+  method: string;
+  /** `*` stands for a part of it, `**` for any number of parts. */
+  path: string;
+}
+
 /** Makes an application credential of the user, for the project; by default it never expires. */
 export async function createApplicationCredential(
-  { authUrl, user, project }: KeystoneAddress,
+  { authUrl, user, project }: Pick<KeystoneAddress, 'authUrl' | 'user' | 'project'>,
   name: string,
   expiresAt?: Date,
+  accessRules?: readonly AccessRule[],
 ): Promise<ApplicationCredential> {
   const { token } = await signIn(authUrl, user.name, user.password, project.name);
   const url = `${authUrl}/users/${user.id}/application_credentials`;
   const { body } = await call<{ application_credential: ApplicationCredential }>('POST', url, token, {
-    application_credential: { name, ...(expiresAt && { expires_at: expiresAt.toISOString() }) },
+    application_credential: {
+      name,
+      ...(expiresAt && { expires_at: expiresAt.toISOString() }),
+      ...(accessRules && { access_rules: accessRules }),
+    },
   });
   const { id, secret } = body.application_credential;
   return { id, name, secret };

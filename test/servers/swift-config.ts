@@ -156,7 +156,9 @@ project_name = admin
 user_domain_id = default
 project_domain_id = default
 delay_auth_decision = true
-include_service_catalog = false
+# Access rules of application credentials are refused without these two.
+service_type = object-store
+include_service_catalog = true
 cache = swift.cache
 token_cache_time = ${TOKEN_CACHE_S}
 [filter:keystoneauth]

@@ -48,7 +48,9 @@ export async function persist<T>(
     const pause = Math.min(FIRST_MS * 2 ** (number - 1), LONGEST_MS) * (1 - random() / 2);
     const left = firstFailure + deadline - now();
     const asked = failure.retryAfter ?? 0;
-    if (left <= 0 || asked > left) throw givenUp(what, failure, number, deadline, object);
+    if (left <= 0 || asked > left) {
+      throw givenUp(what, failure, number, { deadline, left }, object);
+    }
     // The last attempt is made when the time is up, not before.
     const wait = Math.max(Math.min(pause, left), asked);
     persistence.onRetry(
@@ -64,12 +66,12 @@ function givenUp(
   what: string,
   failure: Transient,
   attempts: number,
-  deadline: number,
+  { deadline, left }: { deadline: number; left: number },
   object: string | undefined,
 ): HoldfastError {
   const tries = attempts === 1 ? 'tried once' : `tried ${attempts} times`;
   const asked =
-    failure.retryAfter !== undefined && failure.retryAfter > deadline
+    failure.retryAfter !== undefined && failure.retryAfter > Math.max(left, 0)
       ? `, and the server asks to wait ${Math.round(failure.retryAfter / 1000)} s`
       : '';
   return new HoldfastError(

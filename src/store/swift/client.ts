@@ -15,6 +15,7 @@ import storage, {
 import { HoldfastError } from '../../errors.ts';
 import type { Connection } from './connection.ts';
 import { connectionFailure } from './connection-failure.ts';
+import { BOUNDS, type Bounds } from './exchange.ts';
 import { Transient } from './failure.ts';
 import type { Session, Ticket } from './session.ts';
 
@@ -29,7 +30,7 @@ export interface Request {
   headers?: Record<string, string>;
   /** Sent in pieces of at most some hundred KiB; `size` is the sum of all. */
   body?: { size: number; pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
-  /** The most bytes that an answer may have. */
+  /** The most bytes that the body of a good answer (200) may have; pages that say what is wrong may have some more. */
   limit: number;
   /** Names the request in messages: `swift:backups: GET web01/…`. */
   what: string;
@@ -47,33 +48,39 @@ export interface Reply {
 
 /** The answer was larger than it may be; it was not read. */
 export class TooLarge extends Error {
+  readonly status: number;
+  readonly headers: Reply['headers'];
   /** Bytes that it has, where it said so. */
   readonly size: number | undefined;
 
-  constructor(size: number | undefined) {
+  constructor({ status, headers }: Pick<Reply, 'status' | 'headers'>, size: number | undefined) {
     super('the answer is larger than it may be');
+    this.status = status;
+    this.headers = headers;
     this.size = size;
   }
 }
 
-/** Milliseconds until a connection stands, and without a byte in either direction. */
-const CONNECT_MS = 15_000;
-const STALL_MS = 60_000;
+/** After how many milliseconds an attempt is given up. `whole` is what it may take besides its transfer. */
+export type Times = Pick<Bounds, 'connect' | 'stall' | 'whole'>;
+
+/** Bytes that an error page may have. */
+const PAGE = 1 << 20;
 /** Bytes a second below which a transfer is given up: a server that sends a byte now and then does not hold a run up for ever. */
 const SLOWEST = 1024;
-/** What an attempt may take besides its transfer, in milliseconds. */
-const WHOLE_MS = 300_000;
 
 export class SwiftClient {
   readonly #session: Session;
   readonly #identity = new TicketIdentity();
   readonly #client: StorageClient;
   readonly #signal: AbortSignal;
+  readonly #times: Times;
 
   /** `signal` ends what is under way. */
-  constructor(session: Session, connection: Connection, signal: AbortSignal) {
+  constructor(session: Session, connection: Connection, signal: AbortSignal, times: Times = BOUNDS) {
     this.#session = session;
     this.#signal = signal;
+    this.#times = times;
     const identity = this.#identity;
     this.#client = storage.createClient({
       // Never asked: the session knows where to sign in.
@@ -91,7 +98,7 @@ export class SwiftClient {
       outgoing.json = false;
       outgoing.proxy = null;
       outgoing.followRedirect = false;
-      outgoing.timeout = STALL_MS;
+      outgoing.timeout = times.stall;
       outgoing.agent = identity.isSecure ? connection.https : connection.http;
       return outgoing;
     });
@@ -149,18 +156,25 @@ export class SwiftClient {
     const abort = () => fail(new Transient('interrupted'));
     this.#signal.addEventListener('abort', abort, { once: true });
     const transferred = Math.max(body?.size ?? 0, Math.min(limit, 1 << 30));
-    const patience = WHOLE_MS + (transferred / SLOWEST) * 1000;
+    const { connect, whole: besides } = this.#times;
+    const patience = besides + (transferred / SLOWEST) * 1000;
     const whole = setTimeout(
       () => fail(new Transient(`${what}: not finished after ${Math.round(patience / 1000)} s`)),
       patience,
     );
-    const connecting = watchConnecting(pending, () =>
-      fail(new Transient(`${what}: no connection within ${CONNECT_MS / 1000} s`)),
+    const connecting = watchConnecting(pending, connect, () =>
+      fail(new Transient(`${what}: no connection within ${connect / 1000} s`)),
     );
     pending.on('error', fail);
-    pending.on('response', (response) =>
-      readAnswer(pending, response, method, limit, what).then(resolve, fail),
-    );
+    pending.on('response', (response) => {
+      if (method !== 'HEAD') {
+        readAnswer(pending, response, limit, what).then(resolve, fail);
+        return;
+      }
+      resolve({ ...headOf(response), body: Buffer.alloc(0) });
+      // Swift's middlewares refuse a HEAD (401, 403) with a chunked answer and its end, as if it were a GET: Node takes that for garbage.
+      if (response.headers['content-length'] === undefined) pending.abort();
+    });
     if (body !== undefined) {
       const pieces = Readable.from(body.pieces(), { objectMode: true, highWaterMark: 1 });
       pieces.on('error', fail);
@@ -185,44 +199,47 @@ export class SwiftClient {
 }
 
 /** Calls `giveUp` when the connection does not stand in time; returns what ends the watch. */
-function watchConnecting(pending: PendingRequest, giveUp: () => void): () => void {
+function watchConnecting(pending: PendingRequest, within: number, giveUp: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   pending.on('socket', (socket) => {
     if (!socket.connecting) return;
-    timer = setTimeout(giveUp, CONNECT_MS);
+    timer = setTimeout(giveUp, within);
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(timer));
   });
   return () => clearTimeout(timer);
+}
+
+/** Status and headers of an answer. */
+function headOf({ statusCode = 0, headers }: IncomingMessage): Pick<Reply, 'status' | 'headers'> {
+  const single = Object.entries(headers).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : value,
+  ]);
+  return { status: statusCode, headers: Object.fromEntries(single) };
 }
 
 /** Reads an answer to its end. `request` takes a connection that was cut for the end of the answer, so its length is checked. */
 function readAnswer(
   pending: PendingRequest,
   response: IncomingMessage,
-  method: string,
   limit: number,
   what: string,
 ): Promise<Omit<Reply, 'token'>> {
   const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
-  const headers = Object.fromEntries(
-    Object.entries(response.headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : value,
-    ]),
-  );
+  const { status, headers } = headOf(response);
+  const most = status === 200 ? limit : Math.max(limit, PAGE);
   const announced = announcedLength(headers['content-length']);
-  const isWhole = announced !== undefined && method !== 'HEAD';
-  if (isWhole && announced > limit) {
-    reject(new TooLarge(announced));
+  if (announced !== undefined && announced > most) {
+    reject(new TooLarge({ status, headers }, announced));
     return promise;
   }
   // One place for the whole answer, where its length is known: pieces to be joined would need it twice.
-  const place = isWhole ? Buffer.allocUnsafeSlow(announced) : undefined;
+  const place = announced === undefined ? undefined : Buffer.allocUnsafeSlow(announced);
   const pieces: Buffer[] = [];
   let length = 0;
   pending.on('data', (piece) => {
-    if (length + piece.length > (place?.length ?? limit)) {
-      reject(new TooLarge(undefined));
+    if (length + piece.length > (place?.length ?? most)) {
+      reject(new TooLarge({ status, headers }, undefined));
       return;
     }
     if (place === undefined) pieces.push(piece);
@@ -234,7 +251,7 @@ function readAnswer(
       reject(new Transient(`${what}: the answer was cut short after ${length} bytes`));
       return;
     }
-    resolve({ status: response.statusCode ?? 0, headers, body: place ?? Buffer.concat(pieces) });
+    resolve({ status, headers, body: place ?? Buffer.concat(pieces) });
   });
   return promise;
 }

@@ -3,10 +3,11 @@ import type { SwiftStore as Choice } from '../../strategy/strategy.ts';
 import type { Store } from '../store.ts';
 import type { Throttle } from '../throttle.ts';
 import type { Persistence } from './attempts.ts';
-import { SwiftClient } from './client.ts';
+import { SwiftClient, type Times } from './client.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { Credentials } from './credentials/credentials.ts';
 import { findCredentials, type Surroundings } from './credentials/find.ts';
+import { BOUNDS } from './exchange.ts';
 import { type ServerInfo, serverInfo } from './info.ts';
 import { Session } from './session.ts';
 import { refuseUnprovableRegion, signIn } from './sign-in.ts';
@@ -17,6 +18,10 @@ export interface SwiftSurroundings extends Surroundings {
   throttle: Throttle | undefined;
   /** Hears, in one line each, of attempts that failed and are repeated. */
   onRetry: (line: string) => void;
+  /** Where a request is to be given up sooner than usual. */
+  times?: Partial<Times>;
+  /** Where attempts go by another clock than the machine's. */
+  pace?: Partial<Pick<Persistence, 'now' | 'random' | 'sleep'>>;
 }
 
 /** A Swift store with the parts that a look behind it takes. */
@@ -46,9 +51,10 @@ export async function openSwift(choice: Choice, surroundings: SwiftSurroundings)
     random: Math.random,
     signal: ended.signal,
     onRetry: surroundings.onRetry,
+    ...surroundings.pace,
   };
   const session = new Session(() => signIn(credentials, connection, wanted, ended.signal), persistence.now);
-  const client = new SwiftClient(session, connection, ended.signal);
+  const client = new SwiftClient(session, connection, ended.signal, { ...BOUNDS, ...surroundings.times });
   const ask = async () => serverInfo((await session.ticket()).storageUrl, connection, ended.signal);
   let info: Promise<ServerInfo | undefined> | undefined;
   // Many servers hide it, and nothing depends on it.

@@ -123,7 +123,8 @@ export class SwiftStore implements Store {
         limit,
         what: asked.failed,
       }).catch((error: unknown) => {
-        if (!(error instanceof TooLarge)) throw error;
+        // A page that some proxy puts in the object's place is no object.
+        if (!(error instanceof TooLarge) || error.status !== 200 || etagOf(error) === undefined) throw error;
         const size = error.size === undefined ? 'more' : `${error.size} bytes`;
         throw new HoldfastError(
           'damage',
@@ -323,12 +324,19 @@ export class SwiftStore implements Store {
     if (again.status !== 401) return again;
     throw new HoldfastError(
       'store',
-      `${request.what}: the store refuses a token that it has just been given (401): the credentials were revoked, or do not fit this store`,
+      `${request.what}: the store refuses a token that it has just been given (401): the credentials were revoked, do not fit this store, or have access rules that do not allow this`,
     );
   }
 
   #persist<T>(asked: Asked, attempt: (number: number) => Promise<T>): Promise<T> {
-    return persist(asked.failed, this.#parts.persistence, attempt, asked.object);
+    const bounded = (number: number) =>
+      attempt(number).catch((error: unknown) => {
+        if (!(error instanceof TooLarge)) throw error;
+        throw new Transient(
+          `${asked.failed}: the answer is too large to be Swift's; does a proxy stand between?`,
+        );
+      });
+    return persist(asked.failed, this.#parts.persistence, bounded, asked.object);
   }
 
   #words(problem: string): string {
@@ -343,7 +351,7 @@ export class SwiftStore implements Store {
 }
 
 /** The entity tag, without quotes; of an object that was stored in one piece it is the MD5 of its content. */
-function etagOf({ headers }: Reply): string | undefined {
+function etagOf({ headers }: Pick<Reply, 'headers'>): string | undefined {
   return /^"?([0-9a-f]{32})"?$/i.exec(headers.etag ?? '')?.[1]?.toLowerCase();
 }
 

@@ -79,14 +79,23 @@ describeWithSwift('TempAuth', (swift) => {
     expect(await objects(name)).toBe('');
   });
 
-  test('a user with rights to the container alone, which keeps versions: nothing is to be said', async () => {
-    const name = await container({ ...openToWriter(), 'x-versions-enabled': 'true' });
+  test('a user with rights to the container alone, which keeps a history: nothing is to be said', async () => {
+    const history = await container();
+    const name = await container({ ...openToWriter(), 'x-history-location': history });
     const found = await examine(env(writer()), name);
     expect(subjects(found, 'bad')).toEqual([]);
     expect(subjects(found, 'warning')).toEqual([]);
-    expectFinding(found, 'history', 'good', /kept as versions/);
+    expectFinding(found, 'history', 'good', new RegExp(history));
     expectFinding(found, 'rights', 'good', /to the container alone/);
     expectFinding(found, 'quota', 'good', /cannot see the account's/);
+  });
+
+  test('versions are no protection from whoever may write', async () => {
+    const name = await container({ ...openToWriter(), 'x-versions-enabled': 'true' });
+    const found = await examine(env(writer()), name);
+    expectFinding(found, 'history', 'warning', /as versions .*newest version of every object for good/);
+    const restoring = await examine(env(writer()), name, { examination: { task: 'restore' } });
+    expectFinding(restoring, 'history', 'note');
   });
 
   test('history that the credential itself can switch off is warned about where backups are made', async () => {
@@ -365,10 +374,11 @@ describeWithKeystone('Keystone', (servers) => {
   test('a user with an ACL for the container alone has the least rights', async () => {
     const { ordinary, project } = servers().keystone;
     const who = `${project.id}:${ordinary.id}`;
+    const history = await container();
     const name = await container({
       'x-container-read': who,
       'x-container-write': who,
-      'x-versions-enabled': 'true',
+      'x-history-location': history,
     });
     const found = await examine(password(ordinary), name);
     expect(subjects(found, 'bad')).toEqual([]);

@@ -63,7 +63,7 @@ function historyFinding(seen: Seen, task: Examination['task']): Finding {
       subject,
       state: 'warning',
       what: `${what}: whoever steals a credential that may write there can erase all backups`,
-      advice: 'set up X-History-Location or X-Versions-Enabled, see docs/operations.md',
+      advice: 'set up X-History-Location, see docs/operations.md',
     };
   }
   if (history !== undefined && seen.historyIsThere === false) {
@@ -81,6 +81,15 @@ function historyFinding(seen: Seen, task: Examination['task']): Finding {
       what: `${kept}; but this credential owns the container, and a thief could switch that off and erase all backups with it`,
       advice:
         'give this machine a credential that may only read and write the container, see docs/operations.md',
+    };
+  }
+  if (history === undefined) {
+    // The server asks for the right to write alone when the newest version is deleted by its id (Swift 2.30).
+    return {
+      subject,
+      state: task === 'backup' ? 'warning' : 'note',
+      what: `${kept}: good against mistakes, but whoever may write can remove the newest version of every object for good`,
+      advice: 'use a new container with X-History-Location, see docs/operations.md',
     };
   }
   return { subject, state: 'good', what: kept };

@@ -91,6 +91,7 @@ test('a backup without a terminal prints nothing when all is well; --verbose and
     changed: 0,
     gone: 0,
     leftOut: 0,
+    vanished: 0,
     bytesRead: expect.any(Number),
     bytesStored: expect.any(Number),
     seconds: expect.any(Number),

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { StoredCommit } from '../../src/chain/commits.ts';
 import type { Point } from '../../src/chain/points.ts';
-import { History, type Version } from '../../src/find/history.ts';
+import { History } from '../../src/find/history.ts';
 import { type Line, toLines } from '../../src/find/lines.ts';
+import type { Version } from '../../src/manifest/versions.ts';
 
 function version(size: number, more: Partial<Version> = {}): Version {
   return { type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n, size, sha256: `${size}`, ...more };

@@ -62,7 +62,8 @@ name, and else by number. What cannot be set or made here, such as owners and de
 --exclude and --include are patterns as in a strategy, read against the source's paths: the last that matches decides.
 
 With --overwrite if-newer, what is in the way is replaced when it was modified before the entry of the point; with never, nothing is.
---tar writes what tar can carry: bytes of names, times to the nanosecond, owners, links, pipes and devices.
+--tar writes what tar can carry: bytes of names, times to the nanosecond, owners, links, pipes and devices, extended attributes and
+ACLs (GNU tar takes these with --xattrs --xattrs-include='*').
 
 Ends with 0 when all is back, 1 when it failed (also: the folder is not empty, too little space), 2 when the call is wrong,
 3 when something could not be made as it was, 4 when the store is damaged (the rest is back), 10 when there is no such point or

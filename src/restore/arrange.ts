@@ -39,8 +39,10 @@ class Filter {
   readonly #patterns: Patterns;
   /** Whether the entry before is wanted: further extents belong to it. */
   #wanted = true;
-  /** Folders that are left out, each in the one before, and have not come. */
-  #held: PlanItem[] = [];
+  /** Folders that are left out, each in the one before, and have not come: with all items of each. */
+  #held: { path: ByteString; items: PlanItem[] }[] = [];
+  /** Whether the entry before is the last of these. */
+  #holding = false;
   #source = '';
 
   constructor(patterns: Patterns) {
@@ -52,6 +54,7 @@ class Filter {
     for (const item of items) {
       if (item.kind === 'more') {
         if (this.#wanted) out.push(item);
+        else if (this.#holding) this.#held.at(-1)?.items.push(item);
         continue;
       }
       const { entry } = item;
@@ -60,13 +63,14 @@ class Filter {
       this.#wanted = !this.#patterns.leavesOut(rule);
       if (entry.source !== this.#source) this.#held = [];
       this.#source = entry.source;
-      if (this.#held.length > 0)
-        this.#held = this.#held.filter((one) => one.kind === 'entry' && isWithin(entry.path, one.entry.path));
+      this.#holding = false;
+      if (this.#held.length > 0) this.#held = this.#held.filter(({ path }) => isWithin(entry.path, path));
       if (this.#wanted) {
-        out.push(...this.#held, item);
+        out.push(...this.#held.flatMap(({ items }) => items), item);
         this.#held = [];
       } else if (isFolder && this.#patterns.mayTakeBack(entry.path, rule, false)) {
-        this.#held.push(item);
+        this.#held.push({ path: entry.path, items: [item] });
+        this.#holding = true;
       }
     }
     return out;

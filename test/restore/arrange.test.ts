@@ -16,7 +16,7 @@ const TREE = [
   file('/srv/b/z.log', 1),
 ];
 
-/** Paths of what comes of some entries, given in batches of two; of each, also that its further extents come with it. */
+/** Paths of what comes of some entries, given in batches of two; of each, also that what continues it comes right after it. */
 async function arranged(entries: readonly Entry[], wishes: Partial<Arrangement>): Promise<string[]> {
   const items = entries.flatMap((entry): PlanItem[] => [
     { kind: 'entry', entry, continues: true },
@@ -28,10 +28,13 @@ async function arranged(entries: readonly Entry[], wishes: Partial<Arrangement>)
   const out: PlanItem[] = [];
   for await (const batch of arrange(batches(), { ...AS_IT_IS, ...wishes })) out.push(...batch);
   const paths: string[] = [];
-  for (const item of out) if (item.kind === 'entry') paths.push(item.entry.path);
-  expect(out.filter(({ kind }) => kind === 'more').length).toBeLessThanOrEqual(paths.length);
-  const files = out.filter((item) => item.kind === 'entry' && item.entry.type === 'file').length;
-  expect(out.filter(({ kind }) => kind === 'more').length).toBeGreaterThanOrEqual(files);
+  for (const [i, item] of out.entries()) {
+    if (item.kind === 'more') continue;
+    paths.push(item.entry.path);
+    const place = entries.findIndex(({ path }) => path.endsWith(item.entry.path));
+    expect(out[i + 1]).toMatchObject({ kind: 'more', extents: [{ position: place }] });
+  }
+  expect(out).toHaveLength(paths.length * 2);
   return paths;
 }
 

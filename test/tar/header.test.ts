@@ -83,6 +83,23 @@ describe('a header', () => {
     expect(time(5_000_000_000n)).toBeUndefined();
   });
 
+  test('has extended attributes as GNU tar knows them, any bytes of them, which do not make names binary', () => {
+    const value = Buffer.from([0, 0xff, 0x0a, 0x3d]);
+    const header = encodeHeader({
+      ...PLAIN,
+      xattrs: [
+        { name: 'user.a', value },
+        { name: 'user.50%=\xff', value: Buffer.alloc(0) },
+        { name: 'user.long', value: Buffer.alloc(65_536, 'x') },
+      ],
+    });
+    expect(Object.fromEntries(recordsOf(header))).toEqual({
+      'SCHILY.xattr.user.a': value.toString('latin1'),
+      'SCHILY.xattr.user.50%25%3D\xff': '',
+      'SCHILY.xattr.user.long': 'x'.repeat(65_536),
+    });
+  });
+
   test('is followed by whole blocks, and an archive ends with two of them, in whole records', () => {
     expect([0, 1, 511, 512, 513].map((size) => padding(size).length)).toEqual([0, 511, 1, 0, 511]);
     for (const size of [0, 512, 9216, 9728, 10_240]) {

@@ -32,6 +32,9 @@ export interface SwiftParts {
   end: () => void;
 }
 
+/** Statuses with which a server says that it does not do something for these credentials, or at all. */
+const REFUSALS = new Set([401, 403, 404, 405, 501]);
+
 /** Names of one page of a listing: what servers give at most, unless set up otherwise. */
 const PAGE = 10_000;
 /** A page of names of 1,024 bytes, each character escaped, with what Swift says of each object. */
@@ -43,6 +46,8 @@ export class SwiftStore implements Store {
   readonly label: string;
   readonly uploads: number;
   readonly #parts: SwiftParts;
+  /** A credential that may do no more than it must is refused bulk deletions: they are a POST to the account. */
+  #bulkIsRefused = false;
 
   constructor(parts: SwiftParts) {
     this.label = `swift:${parts.container}${parts.prefix === '' ? '' : `/${parts.prefix}`}`;
@@ -167,7 +172,7 @@ export class SwiftStore implements Store {
 
   async remove(names: readonly string[]): Promise<void> {
     const objects = names.map((name) => this.#object(name));
-    const bulk = objects.length > 1 ? await this.#parts.bulkLimit() : undefined;
+    const bulk = objects.length > 1 && !this.#bulkIsRefused ? await this.#parts.bulkLimit() : undefined;
     if (bulk === undefined) {
       for (const [i, object] of objects.entries()) await this.#removeOne(object, names[i] ?? '');
       return;
@@ -282,7 +287,7 @@ export class SwiftStore implements Store {
     };
     const outcome = await this.#persist(asked, async () => {
       const body = bulkBody(container, objects);
-      const reply = await this.#send({
+      const reply = await this.#sendAnew({
         method: 'POST',
         query: { 'bulk-delete': 'true' },
         headers: { 'Content-Type': 'text/plain', Accept: 'application/json' },
@@ -290,6 +295,10 @@ export class SwiftStore implements Store {
         limit: SMALL + objects.length * 4096,
         what: asked.failed,
       });
+      if (REFUSALS.has(reply.status)) {
+        this.#bulkIsRefused = true;
+        return undefined;
+      }
       if (reply.status !== 200) throw verdict(reply, asked);
       return parseBulkAnswer(reply.body);
     });
@@ -315,13 +324,18 @@ export class SwiftStore implements Store {
   }
 
   /** Sends a request; a token that has ended is replaced once, and everything sent anew. */
-  async #send(request: Request): Promise<Reply> {
+  async #sendAnew(request: Request): Promise<Reply> {
     const { client, session } = this.#parts;
     const reply = await client.send(request);
     if (reply.status !== 401) return reply;
     session.refused(reply.token);
-    const again = await client.send(request);
-    if (again.status !== 401) return again;
+    return client.send(request);
+  }
+
+  /** The same; a new token that is refused too is an error. */
+  async #send(request: Request): Promise<Reply> {
+    const reply = await this.#sendAnew(request);
+    if (reply.status !== 401) return reply;
     throw new HoldfastError(
       'store',
       `${request.what}: the store refuses a token that it has just been given (401): the credentials were revoked, do not fit this store, or have access rules that do not allow this`,

@@ -57,6 +57,20 @@ describeWithSwift('a removal', (swift) => {
       expect(await left(at)).toEqual(['town/kept']);
     });
 
+    test.each([401, 403, 405])(
+      'that is refused with %i is done one by one, and not asked for again',
+      async (status) => {
+        // As to an application credential whose access rules allow nothing but what is needed.
+        const at = await withObjects(swift());
+        at.path.on(bulkDelete(), says(status));
+        await at.store.remove(NAMES.slice(0, 2));
+        const asked = at.requests(bulkDelete()).length;
+        await at.store.remove([...NAMES, 'town/kept']);
+        expect(at.requests(bulkDelete())).toHaveLength(asked);
+        expect(await left(at)).toEqual([]);
+      },
+    );
+
     test('that fails with 200, and one by one too, says what is not gone and why', async () => {
       const at = await withObjects(swift());
       at.path.on(bulkDelete(), faulty.bulkDeleteFails());

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { missingServers } from '../servers/missing.ts';
 import { CHAIN, chain } from './chain.ts';
 import { compare } from './compare.ts';
-import { install, isThere, SEARCHED } from './install.ts';
-import { describeMachine, versionsOf } from './machine.ts';
+import { install, SEARCHED } from './install.ts';
+import { describeMachine, versionOf } from './machine.ts';
 import { Interrupted, Runner } from './measure.ts';
 import { type Options, parseOptions, Refused, USAGE } from './options.ts';
 import type { Report, Result } from './results.ts';
@@ -67,11 +67,17 @@ async function measureAll(options: Options, folder: string, runner: Runner): Pro
     ];
     await install(needed, runner, say);
   }
-  const tools = wanted.filter(({ role, program }) => role === 'holdfast' || isThere(program));
+  const versions: Record<string, string> = {};
+  for (const tool of wanted) {
+    const version = await versionOf(runner, tool);
+    if (version !== undefined) versions[tool.name] = version;
+  }
+  const tools = wanted.filter(({ name }) => name in versions);
+  if (!(holdfast.name in versions)) throw new Refused('holdfast does not start: run `npm run build`');
   const report: Report = {
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(folder),
-    versions: await versionsOf(runner, tools),
+    versions,
     settings: Object.fromEntries(tools.map(({ name, settings }) => [name, settings])),
     ...{ rounds: options.rounds, scale: options.scale, sets: [], leftOut: [], results: [] },
   };
@@ -79,7 +85,8 @@ async function measureAll(options: Options, folder: string, runner: Runner): Pro
     report.leftOut.push(what);
     say(`Left out: ${what}`);
   };
-  for (const { name } of wanted.filter((tool) => !tools.includes(tool))) leaveOut(`${name} is not installed`);
+  for (const { name } of wanted.filter((tool) => !tools.includes(tool)))
+    leaveOut(`${name} is not installed, or does not start`);
   const lacking = missingServers();
   const targets = options.targets.filter((name) => name !== 'swift' || lacking.length === 0);
   if (targets.length < options.targets.length) leaveOut(`Swift: this machine lacks ${lacking.join(', ')}`);

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { project } from '../helpers/script.ts';
-import type { Runner } from './measure.ts';
+import { CommandFailed, type Runner } from './measure.ts';
 import type { Tool } from './tools/tool.ts';
 
 /** What the figures depend on, by name. `folder` is the work folder. */
@@ -21,11 +21,14 @@ export function describeMachine(folder: string): Record<string, string> {
   };
 }
 
-/** What each tool says that it is. */
-export async function versionsOf(runner: Runner, tools: readonly Tool[]): Promise<Record<string, string>> {
-  const versions: Record<string, string> = {};
-  for (const { name, version } of tools) versions[name] = (await runner.run(version)).output.trim();
-  return versions;
+/** What a tool says that it is; undefined where it does not run. */
+export async function versionOf(runner: Runner, { version }: Tool): Promise<string | undefined> {
+  try {
+    return (await runner.run(version)).output.trim();
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    return undefined;
+  }
 }
 
 function systemName(): string {

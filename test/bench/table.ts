@@ -1,4 +1,5 @@
 /** A report as markdown: the machine, the table, how each tool was called, what was left out. */
+import { goalsOf } from './goals.ts';
 import type { Report, Row } from './results.ts';
 import { rowsOf } from './results.ts';
 
@@ -24,8 +25,13 @@ export function markdown(report: Report): string {
     }),
     '## Data',
     report.sets
-      .map(({ name, what, entries, bytes }) => `- ${name}: ${what}; ${entries} entries, ${mega(bytes)}`)
+      .map(
+        ({ name, what, entries, bytes }) =>
+          `- ${name}: ${what}${entries > 0 ? `; ${entries} entries, ${mega(bytes)}` : ''}`,
+      )
       .join('\n'),
+    '## Goals',
+    goals(report),
     '## Table',
     'Ratios are Holdfast by the other: below 1 is better.',
     table(rowsOf(report.results)),
@@ -34,7 +40,7 @@ export function markdown(report: Report): string {
       Object.fromEntries(
         Object.entries(report.settings).map(([tool, settings]) => [
           tool,
-          [report.versions[tool], settings].filter(Boolean).join('; '),
+          [report.versions[tool]?.trim(), settings].filter(Boolean).join('; '),
         ]),
       ),
     ),
@@ -42,6 +48,14 @@ export function markdown(report: Report): string {
   if (report.leftOut.length > 0)
     parts.push('## Left out', report.leftOut.map((line) => `- ${line}`).join('\n'));
   return `${parts.join('\n\n')}\n`;
+}
+
+function goals(report: Report): string {
+  const lines = goalsOf(report).map(
+    ({ goal, most, found }) =>
+      `| ${goal} | ${most.toFixed(2)} | ${found.toFixed(2)} | ${found <= most ? 'yes' : '**no**'} |`,
+  );
+  return ['| goal | at most | found | met |', '| --- | ---: | ---: | --- |', ...lines].join('\n');
 }
 
 /** The table alone. */

@@ -10,7 +10,7 @@ export const pipeline: Tool = {
   role: 'pipeline',
   program: 'openssl',
   settings: '`tar -cf - | zstd -3 -T2 | openssl enc -aes-256-ctr -pbkdf2`, into one file',
-  version: { words: ['/bin/sh', '-c', 'tar --version | head -1; zstd --version; openssl version'] },
+  version: { words: ['/bin/sh', '-c', 'tar --version | head -1 && zstd --version && openssl version'] },
   job({ folder, source, store }) {
     if (typeof store !== 'string') return undefined;
     mkdirSync(folder, { recursive: true });

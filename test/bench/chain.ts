@@ -4,12 +4,12 @@
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { measureAlone } from './compare.ts';
+import { isSame, measureAlone } from './compare.ts';
 import { CommandFailed, type Runner } from './measure.ts';
 import { LineStream, randomStream } from './random.ts';
 import type { Result, Run } from './results.ts';
 import { openTarget } from './targets.ts';
-import type { Tool } from './tools/tool.ts';
+import type { Container, Job, Tool } from './tools/tool.ts';
 import { tally } from './tree.ts';
 
 const INCREMENTALS = 200;
@@ -32,104 +32,109 @@ export interface ChainOptions {
   say(line: string): void;
 }
 
-/** Results of the works "n incrementals", "restore of the last point", "full of the same", "restore of that". */
+/** A tool at work on the chain. */
+interface Worker {
+  tool: Tool;
+  folder: string;
+  store: string | Container;
+  job: Job;
+  /** All incrementals so far. */
+  sum: Run;
+  /** Bytes in the store after the full. */
+  begun: number;
+}
+
+/** Results of the works "full", "n incrementals, together", "restore of the last point", "full of the same", "restore of that". */
 export async function chain(options: ChainOptions): Promise<Result[]> {
   const folder = join(options.folder, 'chain');
   const source = join(folder, 'data');
   const count = Math.max(Math.ceil(INCREMENTALS * options.scale), 3);
+  const { runner } = options;
   mkdirSync(source, { recursive: true });
   const target = await openTarget('directory', folder);
-  const results: Result[] = [];
   try {
     const changes = new Changes(source, options.scale);
     changes.makeAll();
-    let workers = options.tools.flatMap((tool) => {
-      const own = join(folder, tool.name);
-      const store = target.store(tool.name);
-      const job = tool.job({ folder: own, source, store });
-      return job?.incremental ? [{ tool, own, store, job, next: job.incremental, sum: emptyRun() }] : [];
-    });
-    /** Does it for each tool; one that fails is named, and left out from then on. */
-    const forEach = async (
-      work: string,
-      action: (worker: (typeof workers)[number]) => Promise<Run | undefined>,
-    ) => {
-      for (const worker of workers) {
-        const { tool } = worker;
-        const result: Result = {
-          set: 'chain',
-          target: 'directory',
-          work,
-          tool: tool.name,
-          role: tool.role,
-          runs: [],
-        };
-        try {
-          const run = await action(worker);
-          if (run === undefined) continue;
-          result.runs.push(run);
-          options.say(`chain | ${work} | ${tool.name}: ${run.seconds.toFixed(2)} s`);
-        } catch (error) {
-          if (!(error instanceof CommandFailed)) throw error;
-          result.failed = error.message;
-          options.say(`chain | ${work} | ${tool.name}: FAILED: ${error.message}`);
-          workers = workers.filter((other) => other !== worker);
-        }
-        results.push(result);
-      }
+    const crew = new Crew(options.say);
+    for (const tool of options.tools) {
+      const own = { folder: join(folder, tool.name), store: target.store(tool.name) };
+      const job = tool.job({ ...own, source });
+      if (job?.incremental) crew.workers.push({ tool, ...own, job, sum: emptyRun(), begun: 0 });
+    }
+    const full = async (worker: Worker) => {
+      for (const command of worker.job.prepare) await runner.run(command);
+      const run = await measureAlone(runner, worker.job.full);
+      worker.begun = await target.size(worker.store);
+      return { ...run, stored: worker.begun };
     };
-    const restore = async ({ own, job }: (typeof workers)[number], work: string) => {
-      const to = join(own, 'restored');
-      mkdirSync(to);
-      const command = job.restore?.(to);
-      if (command === undefined) return undefined;
-      const run = await measureAlone(options.runner, command);
-      const [found, expected] = [tally(job.restored(to)), tally(source)];
-      if (found.bytes !== expected.bytes)
-        throw new CommandFailed(`${work}: ${found.bytes} of ${expected.bytes} bytes`);
-      rmSync(to, { recursive: true });
-      return run;
-    };
-
-    await forEach('full', async ({ job }) => {
-      for (const command of job.prepare) await options.runner.run(command);
-      return measureAlone(options.runner, job.full);
-    });
-    const sizes = new Map<Tool, number>();
-    for (const { tool, store } of workers) sizes.set(tool, await target.size(store));
+    const together = `${count} incrementals, together`;
+    await crew.each('full', full);
     for (let i = 0; i < count; i++) {
       changes.makeSome();
-      for (const worker of workers) {
-        try {
-          addTo(worker.sum, await measureAlone(options.runner, worker.next));
-        } catch (error) {
-          if (!(error instanceof CommandFailed)) throw error;
-          await forEach('incrementals', async (other) => {
-            if (other === worker) throw error;
-            return undefined;
-          });
-        }
-      }
+      await crew.each(together, async ({ job, sum }) => {
+        const command = job.incremental?.();
+        if (command !== undefined) addTo(sum, await measureAlone(runner, command));
+        return undefined;
+      });
     }
-    await forEach(`${count} incrementals, together`, async ({ tool, sum, store }) => ({
+    await crew.each(together, async ({ sum, store, begun }) => ({
       ...sum,
-      stored: (await target.size(store)) - (sizes.get(tool) ?? 0),
+      stored: (await target.size(store)) - begun,
     }));
-    await forEach('restore of the last point', (worker) => restore(worker, 'the last point'));
-    await forEach('full of the same', async (worker) => {
-      rmSync(worker.own, { recursive: true });
-      const job = worker.tool.job({ folder: worker.own, source, store: worker.store });
-      if (job === undefined) return undefined;
-      worker.job = job;
-      for (const command of job.prepare) await options.runner.run(command);
-      const run = await measureAlone(options.runner, job.full);
-      return { ...run, stored: await target.size(worker.store) };
+    await crew.each('restore of the last point', (worker) => restore(runner, worker, source));
+    await crew.each('full of the same', async (worker) => {
+      rmSync(worker.folder, { recursive: true });
+      const { folder, store } = worker;
+      worker.job = worker.tool.job({ folder, store, source }) ?? worker.job;
+      return full(worker);
     });
-    await forEach('restore of that', (worker) => restore(worker, 'the fresh full'));
-    return results;
+    await crew.each('restore of that', (worker) => restore(runner, worker, source));
+    return crew.results;
   } finally {
     await target.end();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function restore(runner: Runner, { folder, job }: Worker, source: string): Promise<Run | undefined> {
+  const to = join(folder, 'restored');
+  mkdirSync(to);
+  const command = job.restore?.(to);
+  if (command === undefined) return undefined;
+  const run = await measureAlone(runner, command);
+  isSame(tally(job.restored(to)), tally(source));
+  rmSync(to, { recursive: true });
+  return run;
+}
+
+/** The tools that have not failed yet, and what they have done. */
+class Crew {
+  workers: Worker[] = [];
+  readonly results: Result[] = [];
+  readonly #say: (line: string) => void;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  /** Lets each do it in turn. What gives no run leaves no result; one that fails is named, and left out from then on. */
+  async each(work: string, action: (worker: Worker) => Promise<Run | undefined>): Promise<void> {
+    for (const worker of this.workers) {
+      const { name, role } = worker.tool;
+      const result: Result = { set: 'chain', target: 'directory', work, tool: name, role, runs: [] };
+      try {
+        const run = await action(worker);
+        if (run === undefined) continue;
+        result.runs.push(run);
+        this.#say(`chain | ${work} | ${name}: ${run.seconds.toFixed(2)} s`);
+      } catch (error) {
+        if (!(error instanceof CommandFailed)) throw error;
+        result.failed = error.message;
+        this.#say(`chain | ${work} | ${name}: FAILED: ${error.message}`);
+        this.workers = this.workers.filter((other) => other !== worker);
+      }
+      this.results.push(result);
+    }
   }
 }
 

@@ -126,7 +126,8 @@ async function readAll(runner: Runner, folder: string): Promise<void> {
   await runner.run({ words: ['/bin/sh', '-c', 'tar -cf - -C "$1" . | cat >/dev/null', 'sh', folder] });
 }
 
-function isSame(found: Tally, expected: Tally): void {
+/** Throws CommandFailed unless what was restored is as much as there was. */
+export function isSame(found: Tally, expected: Tally): void {
   if (found.entries !== expected.entries || found.bytes !== expected.bytes) {
     throw new CommandFailed(
       `restored ${found.entries} entries with ${found.bytes} bytes, of ${expected.entries} with ${expected.bytes}`,

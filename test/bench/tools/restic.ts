@@ -24,7 +24,7 @@ export const restic: Tool = {
     return {
       prepare: [call('init', '--repository-version', '2')],
       full: call('backup', source),
-      incremental: call('backup', source),
+      incremental: () => call('backup', source),
       restore: (to) => call('restore', 'latest', '--target', to),
       restoreOne: (path, to) => call('restore', 'latest', '--target', to, '--include', join(source, path)),
       restored: (to) => join(to, source),

@@ -24,8 +24,8 @@ export interface Job {
   /** What comes before and is not measured: keys, an empty repository. */
   prepare: readonly Command[];
   full: Command;
-  /** A backup after the full. */
-  incremental?: Command;
+  /** A backup after the full; to be called for each anew. */
+  incremental?(): Command;
   /** Into a folder that is new and empty. */
   restore?(to: string): Command;
   /** One file, named by its path below the source. */

@@ -50,6 +50,7 @@ export async function chain(options: ChainOptions): Promise<Result[]> {
   const source = join(folder, 'data');
   const count = Math.max(Math.ceil(INCREMENTALS * options.scale), 3);
   const { runner } = options;
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(source, { recursive: true });
   const target = await openTarget('directory', folder);
   try {

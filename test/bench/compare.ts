@@ -40,6 +40,8 @@ export async function compare(comparison: Comparison): Promise<Result[]> {
   const file = set.works.includes('restore one file') ? oneFile(making.folder) : '';
   for (let round = 0; round < rounds; round++) {
     const folder = join(comparison.folder, `${set.name}-${target}`);
+    // What a run that was killed may have left.
+    rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder);
     const place = await openTarget(target, folder);
     try {

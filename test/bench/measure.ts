@@ -9,8 +9,10 @@ import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { MARK, Members } from './members.ts';
 
-/** How often the processes are looked at. */
+/** How often the processes are looked at: less often later, so that the looking takes nothing from a long command. */
 const LOOK_MS = 10;
+const LATER_LOOK_MS = 25;
+const LATER_MS = 2000;
 /** So much of a command's output is kept. */
 const KEPT = 64 << 10;
 /** Runs what follows, and then writes to descriptor 3 what time(7) its children have taken. */
@@ -73,9 +75,14 @@ export class Runner {
       const ended = once(child, 'exit');
       const times = text(child.stdio[3] as Readable);
       const members = new Members(child.pid ?? 0, mark);
-      const timer = setInterval(() => members.look(), LOOK_MS);
+      let timer = setInterval(() => members.look(), LOOK_MS);
+      const later = setTimeout(() => {
+        clearInterval(timer);
+        timer = setInterval(() => members.look(), LATER_LOOK_MS);
+      }, LATER_MS);
       const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
       const seconds = (performance.now() - started) / 1000;
+      clearTimeout(later);
       clearInterval(timer);
       this.#running = undefined;
       const cpu = (await members.endLeftovers()) + childrensTime(await times);

@@ -21,6 +21,7 @@ export async function upload(
   scale: number,
 ): Promise<Result[]> {
   const files = join(folder, 'objects');
+  rmSync(files, { recursive: true, force: true });
   mkdirSync(files);
   const count = Math.ceil(OBJECTS * scale);
   for (let i = 0; i < count; i++) writeFileSync(join(files, `object-${i}`), randomBytes(OBJECT));

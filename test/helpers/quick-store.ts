@@ -21,7 +21,7 @@ import { manifestName, StrategyNames, volumeName } from '../../src/format/names.
 import { compareNames, comparePaths } from '../../src/format/order.ts';
 import type { Entry, Extent, Gone } from '../../src/model.ts';
 import type { Store } from '../../src/store/store.ts';
-import { compressWhole } from '../../src/volume/pack.ts';
+import { compressWhole } from '../../src/volume/compress.ts';
 import { tar } from './handmade-set.ts';
 
 const NOW = new Date('2026-11-22T03:00:00Z');

@@ -1,6 +1,7 @@
 /** A worker of a restore: writes volumes and checks files, one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseSecretKey, type SecretKey } from '../crypto/open.ts';
+import { free } from '../free.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { checkFiles } from './check-files.ts';
 import type { Job, JobResult } from './jobs.ts';
@@ -47,7 +48,12 @@ function report(): void {
 }
 
 async function perform(job: Job): Promise<JobResult> {
-  return job.kind === 'volume' ? writeVolume(job, await key, options) : checkFiles(job, options);
+  if (job.kind === 'check') return checkFiles(job, options);
+  try {
+    return await writeVolume(job, await key, options);
+  } finally {
+    free(job.ciphertext);
+  }
 }
 
 function post(message: FromWorker): void {

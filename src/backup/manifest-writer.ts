@@ -52,7 +52,8 @@ export class ManifestWriter {
         this.#source = source;
         await this.#push(encodeSource(source));
       }
-      await this.#push(line);
+      const waiting = this.#push(line);
+      if (waiting !== undefined) await waiting;
     }
   }
 

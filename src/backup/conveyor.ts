@@ -1,4 +1,5 @@
 /** From the producer through sealing to the store: every object of a set passes here, and is listed once it is stored. */
+import { availableParallelism } from 'node:os';
 import { HoldfastError } from '../errors.ts';
 import type { CommitObject } from '../format/commit.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
@@ -6,9 +7,10 @@ import type { ProduceEvent, ProduceOptions, ProduceResult } from './produce.ts';
 import type { FromProducer, ProducerData, ToProducer } from './produce-worker.ts';
 import { PROGRESS_LENGTH } from './progress.ts';
 import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
-import { newSlots, Places } from './slots.ts';
+import { newSlots, placesFor } from './slots.ts';
 
-const SEALERS = 2;
+/** With two cores, a second one would only take from the producer and from zstd. */
+const SEALERS = availableParallelism() > 2 ? 2 : 1;
 
 export interface ConveyorOptions {
   produce: ProduceOptions;
@@ -43,28 +45,29 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     objectsInFlight: options.uploads + 1,
     pieces: newSlots(),
   };
-  const pool = new SealPool({ recipients: options.recipients, now: options.now.getTime() }, SEALERS);
+  const pool = new SealPool({
+    recipients: options.recipients,
+    now: options.now,
+    width: SEALERS,
+    places: placesFor(options.produce.limits.size, options.uploads),
+  });
   const producer = startWorker('produce-worker', import.meta.url, data);
   const tell = (message: ToProducer) => producer.postMessage(message);
-  const places = new Places(options.produce.limits.size);
   const objects: CommitObject[] = [];
-  const open = new Map<number, { name: string; sealing: Sealing; place: SharedArrayBuffer }>();
+  const open = new Map<number, { name: string; sealing: Sealing }>();
   const underWay = new Set<Promise<void>>();
   const puts = new Set<Promise<void>>();
 
-  const begin = (name: string) => {
-    const place = places.take();
-    return { name, place, sealing: pool.open(place, (slot) => tell({ kind: 'taken', slot })) };
-  };
+  const begin = (name: string) => ({ name, sealing: pool.open((slot) => tell({ kind: 'taken', slot })) });
   const finish = async (key: number, plainSize: number) => {
-    const { name, sealing, place } = takeOut(open, key);
+    const { name, sealing } = takeOut(open, key);
     const sealed = await sealing.end();
     const { size, md5, sha256 } = sealed;
     const storing = options.store(name, sealed);
     puts.add(storing);
     await storing.finally(() => puts.delete(storing));
     objects.push({ name, size, plainSize, md5, sha256 });
-    places.give(place);
+    sealing.release();
     tell({ kind: 'stored' });
   };
 

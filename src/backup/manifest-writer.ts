@@ -4,14 +4,21 @@ import { type Contents, encodeContents, encodeSource, isSafePath, PART_SIZE } fr
 import { manifestName } from '../format/names.ts';
 import { compareNames, comparePaths } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
-import { compressWhole } from '../volume/pack.ts';
+import { compressWhole, FrameWriter } from '../volume/compress.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 
+/** Bytes that are compressed at a time. */
+const SLAB = 256 * 1024;
+
+/** Only a part's compressed bytes are kept until it is full, and an object begun only then: volumes come in between. */
 export class ManifestWriter {
   readonly #sink: ObjectSink;
   readonly #level: number;
   readonly #parts: Contents['parts'] = [];
-  #lines: string[] = [];
+  readonly #slab = Buffer.allocUnsafeSlow(SLAB);
+  #slabUsed = 0;
+  #frame: FrameWriter | undefined;
+  /** Bytes and lines of the part so far. */
   #bytes = 0;
   #count = 0;
   #first: { source: string; path: ByteString } | undefined;
@@ -43,9 +50,10 @@ export class ManifestWriter {
       if (this.#first === undefined || source !== this.#source) {
         this.#first ??= { source, path };
         this.#source = source;
-        this.#push(encodeSource(source));
+        await this.#push(encodeSource(source));
       }
-      this.#push(line);
+      const waiting = this.#push(line);
+      if (waiting !== undefined) await waiting;
     }
   }
 
@@ -53,29 +61,47 @@ export class ManifestWriter {
   async finish(head: Omit<Contents, 'parts'>): Promise<void> {
     await this.#cut();
     const contents = encodeContents({ ...head, parts: this.#parts });
-    await this.#object(manifestName(0), contents);
+    await this.#object(manifestName(0), [compressWhole(contents, this.#level)], contents.length);
   }
 
-  #push(line: string): void {
-    this.#lines.push(line);
-    this.#bytes += Buffer.byteLength(line);
+  /** Takes one line; no promise where there is nothing to wait for. */
+  #push(line: string): Promise<void> | undefined {
     this.#count++;
+    const length = Buffer.byteLength(line);
+    if (length > SLAB - this.#slabUsed) return this.#write(Buffer.from(line));
+    this.#slabUsed += this.#slab.write(line, this.#slabUsed);
+    this.#bytes += length;
+    return undefined;
   }
 
   async #cut(): Promise<void> {
     if (this.#first === undefined) return;
     this.#parts.push({ ...this.#first, lines: this.#count });
-    const content = Buffer.from(this.#lines.join(''), 'utf8');
-    this.#lines = [];
-    this.#bytes = 0;
     this.#count = 0;
     this.#first = undefined;
-    await this.#object(manifestName(this.#parts.length), content);
+    await this.#write(this.#slab.subarray(0, 0));
+    const pieces = (await this.#frame?.end()) ?? [];
+    const plainSize = this.#bytes;
+    this.#frame = undefined;
+    this.#bytes = 0;
+    await this.#object(manifestName(this.#parts.length), pieces, plainSize);
   }
 
-  async #object(name: string, content: Buffer): Promise<void> {
+  /** Compresses what is in the slab, and then `bytes`. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    const slab = this.#slab.subarray(0, this.#slabUsed);
+    this.#slabUsed = 0;
+    this.#bytes += bytes.length;
+    this.#frame ??= new FrameWriter(this.#level);
+    for (const piece of [slab, bytes]) if (piece.length > 0) await this.#frame.write(piece);
+  }
+
+  async #object(name: string, pieces: readonly Buffer[], plainSize: number): Promise<void> {
     const writer = await this.#sink.open(name);
-    writer.write(compressWhole(content, this.#level));
-    await writer.end(content.length);
+    for (const piece of pieces) {
+      await writer.ready();
+      writer.write(piece);
+    }
+    await writer.end(plainSize);
   }
 }

@@ -1,25 +1,21 @@
-/** A sealing worker: encrypts objects piece by piece to the recipients, and digests the ciphertext. */
+/** A sealing worker: encrypts objects piece by piece under their session keys, and digests the ciphertext. Knows no recipient: openpgp.js is not loaded here. */
 import { createHash } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
-import { parseRecipients, seal } from '../crypto/seal.ts';
+import { parentPort } from 'node:worker_threads';
+import { DataPacket } from '../crypto/data-packet.ts';
+import type { SessionStart } from '../crypto/seal.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 
-/** What the worker is started with. */
-export interface SealerData {
-  /** Recipients' keys in binary. */
-  recipients: Uint8Array[];
-  /** The moment at which keys must be valid: the start of the run, in milliseconds. */
-  now: number;
-}
-
-/** What it is sent: one object after another, the memory for its ciphertext first, then its pieces; `stop` at any moment. */
+/**
+ * What it is sent: of each object its beginning, its pieces and its end, those of several objects in any order; `stop` at any moment.
+ * With `places` comes memory for the parts of the object that the bytes so far can make necessary.
+ */
 export type ToSealer =
-  | { kind: 'begin'; memory: SharedArrayBuffer }
-  | { kind: 'piece'; slot: number; piece: Uint8Array }
-  | { kind: 'end' }
+  | { kind: 'begin'; key: number; start: SessionStart; places: SharedArrayBuffer[] }
+  | { kind: 'piece'; key: number; slot: number; piece: Uint8Array; places: SharedArrayBuffer[] }
+  | { kind: 'end'; key: number }
   | { kind: 'stop' };
 
-/** A sealed object: its bytes in pieces (in the memory that was given for them, as far as that went), and their digests in hex. */
+/** A sealed object: its bytes in pieces, the large ones in the places that were given for them, and their digests in hex. */
 export interface SealedObject {
   pieces: Uint8Array[];
   size: number;
@@ -29,77 +25,76 @@ export interface SealedObject {
 
 /** What it posts. */
 export type FromSealer =
-  | { kind: 'taken'; slot: number }
-  | { kind: 'sealed'; object: SealedObject }
+  | { kind: 'taken'; key: number; slot: number }
+  | { kind: 'sealed'; key: number; object: SealedObject }
   | { kind: 'failed'; error: PostedError };
+
+/** Pieces up to this size are posted as copies, so that what they lie in is not copied as a whole. */
+const SMALL = 64 * 1024;
+
+/** An object in the making. */
+class Sealing {
+  readonly places: SharedArrayBuffer[];
+  readonly #packet: DataPacket;
+  readonly #md5 = createHash('md5');
+  readonly #sha256 = createHash('sha256');
+  readonly #pieces: Uint8Array[] = [];
+  #size = 0;
+
+  constructor({ sessionKey, packets }: SessionStart, places: SharedArrayBuffer[]) {
+    this.places = places;
+    this.#take([packets]);
+    this.#packet = new DataPacket(sessionKey, () => {
+      const place = this.places.pop();
+      if (place === undefined) throw new Error('an object has more parts than there are places for it');
+      return Buffer.from(place);
+    });
+  }
+
+  write(piece: Uint8Array): void {
+    this.#take(this.#packet.write(piece));
+  }
+
+  end(): SealedObject {
+    this.#take(this.#packet.end());
+    return {
+      pieces: this.#pieces,
+      size: this.#size,
+      md5: this.#md5.digest('hex'),
+      sha256: this.#sha256.digest('hex'),
+    };
+  }
+
+  #take(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) {
+      this.#md5.update(piece);
+      this.#sha256.update(piece);
+      this.#size += piece.length;
+      const isShared = piece.buffer instanceof SharedArrayBuffer;
+      this.#pieces.push(isShared || piece.length > SMALL ? piece : Uint8Array.from(piece));
+    }
+  }
+}
 
 const port = parentPort;
 if (port === null) throw new Error('seal-worker is started as a worker only');
-const data = workerData as SealerData;
+const open = new Map<number, Sealing>();
 
-const waiting: ToSealer[] = [];
-let wake: (() => void) | undefined;
-
-async function next(): Promise<ToSealer> {
-  for (;;) {
-    const message = waiting.shift();
-    if (message !== undefined) return message;
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-    });
+function perform(message: Exclude<ToSealer, { kind: 'stop' }>): void {
+  const { key } = message;
+  if (message.kind === 'begin') {
+    open.set(key, new Sealing(message.start, message.places));
+    return;
   }
-}
-
-async function* pieces(): AsyncGenerator<Uint8Array> {
-  for (let message = await next(); message.kind === 'piece'; message = await next()) {
-    yield message.piece;
-    post({ kind: 'taken', slot: message.slot });
-  }
-}
-
-async function sealAll(): Promise<never> {
-  const recipients = await parseRecipients(data.recipients);
-  for (;;) {
-    const begin = await next();
-    if (begin.kind !== 'begin') throw new Error(`a sealer was sent ${begin.kind} out of turn`);
-    const place = new Place(begin.memory);
-    const md5 = createHash('md5');
-    const sha256 = createHash('sha256');
-    const object: SealedObject = { pieces: [], size: 0, md5: '', sha256: '' };
-    for await (const piece of seal(pieces(), recipients, new Date(data.now), place.allocate)) {
-      md5.update(piece);
-      sha256.update(piece);
-      object.size += piece.length;
-      object.pieces.push(place.own(piece));
-    }
-    object.md5 = md5.digest('hex');
-    object.sha256 = sha256.digest('hex');
-    post({ kind: 'sealed', object });
-  }
-}
-
-/** The memory for one object's ciphertext: taken from front to back. What does not fit any more gets memory of its own. */
-class Place {
-  readonly #memory: SharedArrayBuffer;
-  #used = 0;
-
-  constructor(memory: SharedArrayBuffer) {
-    this.#memory = memory;
-  }
-
-  readonly allocate = (size: number): Buffer => {
-    if (this.#used + size > this.#memory.byteLength) return Buffer.allocUnsafeSlow(size);
-    const place = Buffer.from(this.#memory, this.#used, size);
-    this.#used += size;
-    return place;
-  };
-
-  /** A piece as it can be posted: small ones lie in pools that others use. */
-  own(piece: Uint8Array): Uint8Array {
-    if (piece.buffer === this.#memory) return piece;
-    const own = this.allocate(piece.length);
-    own.set(piece);
-    return own;
+  const sealing = open.get(key);
+  if (sealing === undefined) throw new Error(`a sealer was sent ${message.kind} out of turn`);
+  if (message.kind === 'piece') {
+    sealing.places.push(...message.places);
+    sealing.write(message.piece);
+    post({ kind: 'taken', key, slot: message.slot });
+  } else {
+    open.delete(key);
+    post({ kind: 'sealed', key, object: sealing.end() });
   }
 }
 
@@ -109,11 +104,12 @@ function post(message: FromSealer): void {
 
 port.on('message', (message: ToSealer) => {
   if (message.kind === 'stop') {
-    // What is under way in Node's own threads ends, and then the thread does: nothing else keeps it.
     port.close();
     return;
   }
-  waiting.push(message);
-  wake?.();
+  try {
+    perform(message);
+  } catch (error) {
+    post({ kind: 'failed', error: packError(error) });
+  }
 });
-sealAll().catch((error) => post({ kind: 'failed', error: packError(error) }));

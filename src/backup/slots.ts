@@ -1,34 +1,49 @@
-/** Memory shared between the threads of a backup: slots for pieces on their way to sealing, and places for sealed volumes. Allocated once, used again and again. */
+/** Memory shared between the threads of a backup: slots for pieces on their way to sealing, and places for parts of sealed objects. Made once, used again and again. */
+import { PART_ROOM } from '../crypto/data-packet.ts';
 
-/** Bytes of one slot for a piece of compressed content: zlib gives no larger ones. */
-export const SLOT = 1024 * 1024;
-const SLOTS = 16;
+/** Bytes of one slot for a piece of compressed content: what zlib is asked to give at once. */
+export const SLOT = 256 * 1024;
+const SLOTS = 24;
 /** Slots that must be free before more content is compressed: what one slab of incompressible content can give at once. */
-export const FREE_SLOTS = 8;
+export const FREE_SLOTS = 9;
 
 /** Memory for all slots. */
 export function newSlots(): SharedArrayBuffer {
   return new SharedArrayBuffer(SLOTS * SLOT);
 }
 
-/** Room beyond a volume's size: for what zstd still held when it was closed, and for packets. */
-const SLACK = 8 * 1024 * 1024;
+const MIB = 1024 * 1024;
+/** What all sealed volumes that are on their way may hold together, in bytes, unless two of them are larger. */
+const SEALED = 128 * MIB;
+/** Room beyond a volume's size: for what zstd still held when it was closed, for packets, and for a part of the manifest. */
+const SLACK = 16 * MIB;
 
-/** Places for sealed objects; as many as are under way at once. Pages that no object has reached cost nothing. */
+/** How many places a run may use: for all puts and the volume that fills meanwhile, but at least for two volumes. */
+export function placesFor(volumeSize: number, uploads: number): number {
+  const all = (uploads + 1) * volumeSize + SLACK;
+  return Math.ceil(Math.max(2 * volumeSize + SLACK, Math.min(all, SEALED)) / MIB);
+}
+
+/** Places for parts of sealed objects, each of PART_ROOM bytes. */
 export class Places {
-  readonly #size: number;
+  readonly #most: number;
+  #made = 0;
   readonly #free: SharedArrayBuffer[] = [];
 
-  /** `volumeSize`: bytes at which a volume is closed. */
-  constructor(volumeSize: number) {
-    this.#size = volumeSize + SLACK;
+  /** `most`: how many there may be, unless one more is needed lest everything stand still. */
+  constructor(most: number) {
+    this.#most = most;
   }
 
-  take(): SharedArrayBuffer {
-    return this.#free.pop() ?? new SharedArrayBuffer(this.#size);
+  /** A place; undefined when all are in use, unless `must`. */
+  take(must: boolean): SharedArrayBuffer | undefined {
+    const free = this.#free.pop();
+    if (free !== undefined || (this.#made >= this.#most && !must)) return free;
+    this.#made++;
+    return new SharedArrayBuffer(PART_ROOM);
   }
 
-  give(place: SharedArrayBuffer): void {
-    this.#free.push(place);
+  give(places: readonly SharedArrayBuffer[]): void {
+    this.#free.push(...places);
   }
 }

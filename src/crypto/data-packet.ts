@@ -16,52 +16,57 @@ const TAG_DATA = 0xc0 | 18;
 const TAG_LITERAL = 0xc0 | 11;
 const TAG_MDC = 0xc0 | 19;
 const SHA1_SIZE = 20;
+/** Tag, format, name and date of the literal packet. */
+const LITERAL_HEADER = 7;
 /** Pieces in which the cipher is fed: what it returns is garbage at once, and small garbage costs little. */
 const SLICE = 64 * 1024;
 
-/** Where the parts of a packet are put: a place for `size` bytes. */
-export type Allocate = (size: number) => Buffer;
+/** Octets of the longest length that can stand before a part. */
+const LENGTH_ROOM = 5;
+/** Bytes of memory that a part needs. */
+export const PART_ROOM = LENGTH_ROOM + PART;
+
+/** Gives memory of PART_ROOM bytes for the next part of a packet. */
+export type Allocate = () => Buffer;
 
 /** Memory of its own for each part, so that it can be handed to another thread. */
-const ownMemory: Allocate = (size) => Buffer.from(new ArrayBuffer(size));
+const ownMemory: Allocate = () => Buffer.from(new ArrayBuffer(PART_ROOM));
+
+/** The most parts into which the packet around `plain` bytes of content is cut. */
+export function partsFor(plain: number): number {
+  const headers = BLOCK + 2 + LITERAL_HEADER + Math.ceil(plain / PART) + LENGTH_ROOM + 2 + SHA1_SIZE;
+  return Math.floor((plain + headers) / PART) + 1;
+}
 
 /**
- * Encrypts `plaintext` under a session key (AES-256, 32 bytes): yields the packet in pieces of about 1 MiB, the large ones in places
- * that `allocate` gives. A piece of the plaintext is not looked at again once the next one was asked for.
+ * Encrypts `plaintext` under a session key (AES-256, 32 bytes): yields the packet in pieces of about 1 MiB. A piece of the plaintext
+ * is not looked at again once the next one was asked for.
  */
 export async function* dataPacket(
   plaintext: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   sessionKey: Uint8Array,
-  allocate: Allocate = ownMemory,
 ): AsyncGenerator<Uint8Array, void> {
-  const body = new EncryptedBody(sessionKey, allocate);
-  yield Buffer.of(TAG_DATA);
-  for await (const piece of plaintext) {
-    for (let at = 0; at < piece.length; at += SLICE) {
-      body.literal(piece.subarray(at, at + SLICE));
-      yield* body.parts();
-    }
-  }
-  body.end();
-  yield* body.parts();
-  yield body.last();
+  const packet = new DataPacket(sessionKey);
+  for await (const piece of plaintext) yield* packet.write(piece);
+  yield* packet.end();
 }
 
-/** The encrypted packet's body in the making: parts that are full, and one that fills. */
-class EncryptedBody {
+/** The packet in the making: parts that are full, and one that fills. */
+export class DataPacket {
   readonly #cipher: Cipheriv;
   readonly #mdc: Hash = createHash('sha1');
   /** A literal packet's own parts are cut as its bytes come in. */
-  #literal = Buffer.allocUnsafe(PART);
+  readonly #literal = Buffer.allocUnsafeSlow(PART);
   #literalUsed = 0;
   readonly #allocate: Allocate;
   #part: Buffer;
-  #used = 1;
-  #full: Buffer[] = [];
+  #used = LENGTH_ROOM;
+  #full: Uint8Array[] = [Buffer.of(TAG_DATA)];
 
-  constructor(sessionKey: Uint8Array, allocate: Allocate) {
+  /** `allocate` is asked once for each part: partsFor() tells how often that can be. */
+  constructor(sessionKey: Uint8Array, allocate: Allocate = ownMemory) {
     this.#allocate = allocate;
-    this.#part = this.#newPart();
+    this.#part = allocate();
     this.#cipher = createCipheriv('aes-256-cfb', sessionKey, Buffer.alloc(BLOCK));
     this.#append(Buffer.of(1));
     const prefix = randomBytes(BLOCK);
@@ -69,11 +74,38 @@ class EncryptedBody {
     this.#encrypt(prefix.subarray(BLOCK - 2));
     this.#encrypt(Buffer.of(TAG_LITERAL));
     // Binary, without a name, without a date.
-    this.literal(Buffer.of(0x62, 0, 0, 0, 0, 0));
+    this.#add(Buffer.of(0x62, 0, 0, 0, 0, 0));
+  }
+
+  /** Appends content; returns the pieces of the packet that are complete by now. */
+  write(bytes: Uint8Array): Uint8Array[] {
+    this.#add(bytes);
+    return this.#takeFull();
+  }
+
+  /** Ends the content, and with the modification detection code over everything the packet; returns the rest of it. */
+  end(): Uint8Array[] {
+    this.#encrypt(lengthOctets(this.#literalUsed));
+    this.#encrypt(this.#literal.subarray(0, this.#literalUsed));
+    const header = Buffer.of(TAG_MDC, SHA1_SIZE);
+    this.#mdc.update(header);
+    const mdc = this.#mdc.digest();
+    this.#append(this.#cipher.update(header));
+    this.#append(this.#cipher.update(mdc));
+    const length = lengthOctets(this.#used - LENGTH_ROOM);
+    this.#part.set(length, LENGTH_ROOM - length.length);
+    this.#full.push(this.#part.subarray(LENGTH_ROOM - length.length, this.#used));
+    return this.#takeFull();
+  }
+
+  #takeFull(): Uint8Array[] {
+    const full = this.#full;
+    this.#full = [];
+    return full;
   }
 
   /** Appends bytes to the body of the literal packet. */
-  literal(bytes: Uint8Array): void {
+  #add(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const n = Math.min(bytes.length - at, PART - this.#literalUsed);
       this.#literal.set(bytes.subarray(at, at + n), this.#literalUsed);
@@ -87,57 +119,23 @@ class EncryptedBody {
     }
   }
 
-  /** Ends the literal packet, and appends the modification detection code over everything before it. */
-  end(): void {
-    this.#encrypt(lengthOctets(this.#literalUsed));
-    this.#encrypt(this.#literal.subarray(0, this.#literalUsed));
-    const header = Buffer.of(TAG_MDC, SHA1_SIZE);
-    this.#mdc.update(header);
-    const mdc = this.#mdc.digest();
-    this.#append(this.#cipher.update(header));
-    this.#append(this.#cipher.update(mdc));
-  }
-
-  /** The parts that have become full. */
-  *parts(): Generator<Uint8Array> {
-    const full = this.#full;
-    this.#full = [];
-    yield* full;
-  }
-
-  /** The last part, with its length. */
-  last(): Uint8Array {
-    const length = lengthOctets(this.#used - 1);
-    const body = this.#part.subarray(1, this.#used);
-    const last = this.#allocate(length.length + body.length);
-    last.set(length);
-    last.set(body, length.length);
-    return last;
-  }
-
   #encrypt(bytes: Uint8Array): void {
     this.#mdc.update(bytes);
     for (let at = 0; at < bytes.length; at += SLICE)
       this.#append(this.#cipher.update(bytes.subarray(at, at + SLICE)));
   }
 
-  /** Begins with the octet that announces it. */
-  #newPart(): Buffer {
-    const part = this.#allocate(PART + 1);
-    part[0] = PART_HEADER;
-    return part;
-  }
-
   #append(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
-      const n = Math.min(bytes.length - at, PART + 1 - this.#used);
+      const n = Math.min(bytes.length - at, PART_ROOM - this.#used);
       this.#part.set(bytes.subarray(at, at + n), this.#used);
       this.#used += n;
       at += n;
-      if (this.#used === PART + 1) {
-        this.#full.push(this.#part);
-        this.#part = this.#newPart();
-        this.#used = 1;
+      if (this.#used === PART_ROOM) {
+        this.#part[LENGTH_ROOM - 1] = PART_HEADER;
+        this.#full.push(this.#part.subarray(LENGTH_ROOM - 1));
+        this.#part = this.#allocate();
+        this.#used = LENGTH_ROOM;
       }
     }
   }

@@ -11,6 +11,8 @@ import type { ByteString } from '../model.ts';
 import { stateError } from './append-log.ts';
 
 const FRAME = 1024 * 1024;
+/** Few lines are longer than what this leaves for the one that makes a frame full. */
+const FRAME_ROOM = FRAME + 64 * 1024;
 /** A line is never cut: the segments of one file of many terabytes are one line, and that is one frame. */
 const FRAME_LIMIT = 256 * 1024 * 1024;
 const HEADER = 8;
@@ -93,7 +95,8 @@ export class EntriesWriter {
   readonly file: string;
   readonly #fd: number;
   readonly #hash = createHash('sha256');
-  #lines: string[] = [];
+  /** Lines of the next frame. Not kept as strings: those would outlive their generation, and grow the heap. */
+  #lines = Buffer.allocUnsafeSlow(FRAME_ROOM);
   #pending = 0;
   #source = '';
   #closed = false;
@@ -116,11 +119,9 @@ export class EntriesWriter {
   line(source: string, line: string): void {
     if (source !== this.#source) {
       this.#source = source;
-      this.#lines.push(`=${source}\n`);
-      this.#pending += source.length + 2;
+      this.#append(`=${source}\n`);
     }
-    this.#lines.push(line);
-    this.#pending += line.length;
+    this.#append(line);
     if (this.#pending >= FRAME) this.#frame();
   }
 
@@ -143,10 +144,18 @@ export class EntriesWriter {
     closeSync(this.#fd);
   }
 
+  #append(line: string): void {
+    if (this.#pending + line.length > this.#lines.length) {
+      const larger = Buffer.allocUnsafeSlow(this.#pending + line.length);
+      larger.set(this.#lines.subarray(0, this.#pending));
+      this.#lines = larger;
+    }
+    this.#pending += this.#lines.write(line, this.#pending, 'latin1');
+  }
+
   #frame(): void {
     if (this.#pending === 0) return;
-    const plain = Buffer.from(this.#lines.join(''), 'latin1');
-    this.#lines = [];
+    const plain = this.#lines.subarray(0, this.#pending);
     this.#pending = 0;
     const packed = zstdCompressSync(plain, { params: { [zstd.ZSTD_c_compressionLevel]: 1 } });
     const frame = Buffer.allocUnsafe(HEADER + packed.length);
@@ -159,6 +168,7 @@ export class EntriesWriter {
     } catch (cause) {
       throw stateError(this.file, cause);
     }
+    if (this.#lines.length > FRAME_ROOM) this.#lines = Buffer.allocUnsafeSlow(FRAME_ROOM);
   }
 }
 

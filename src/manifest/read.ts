@@ -1,6 +1,7 @@
 /** Reads the manifest of one set: its parts in order, as far as they are wanted. Merging is done in merge.ts. */
 import type { StoredCommit } from '../chain/commits.ts';
 import { type CommitObject, manifestsOf } from '../format/commit.ts';
+import { free } from '../free.ts';
 import { inOrder } from '../in-order.ts';
 import { type ManifestItem, ManifestLines } from './lines.ts';
 import { fetchPart, type ManifestReader, openContents, openPart, understood } from './open.ts';
@@ -36,9 +37,12 @@ export async function* readManifest(
   for await (const [{ i, first }, sealed] of inOrder(wanted, FETCHES, fetch)) {
     if (i > next) lines.skipped();
     next = i + 1;
-    const batches = lines.read(await openPart(reader, sealed), first);
+    const part = await openPart(reader, sealed);
+    const batches = lines.read(part, first);
     for (;;) {
       const { value: batch } = understood(sealed.name, () => batches.next());
+      // With the first batch all of it has become text.
+      free(part);
       if (batch === undefined) break;
       if (selection === undefined) {
         yield batch;

@@ -46,6 +46,8 @@ export interface Brought {
 
 /** Volumes that are fetched, or wait for a worker, at once. */
 const FETCHES = 2;
+/** Volumes that are in memory at once: one is ready when a worker ends, and a slow store is still asked for two. */
+const VOLUMES = 3;
 const WORKERS = 2;
 /** A check is cut into jobs of about so many bytes or files, so that both workers have their share. */
 const CHECK_BYTES = 64 * 1024 * 1024;
@@ -100,6 +102,9 @@ class Pass {
   /** All volumes of smaller rank have been written. */
   #low = 0;
   readonly #running = new Set<Promise<void>>();
+  /** Volumes that are fetched, wait, or are with a worker. */
+  #held = 0;
+  readonly #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #failure: { error: unknown } | undefined;
   readonly failedChecks: number[] = [];
 
@@ -123,20 +128,22 @@ class Pass {
     const { plan, store } = this.#options;
     this.#check(THERE);
     const fetch = async (index: number) => {
+      await this.#room();
       const { name, object } = plan.volumes.get(index);
       return fetchObject(store, name, object).catch((error: unknown) => onlyDamage(error));
     };
     let rank = 0;
     for await (const [index, volume] of inOrder(this.#due, FETCHES, fetch)) {
       if (volume instanceof HoldfastError) {
+        this.#leave();
         this.#lose(index, volume);
         this.#finishVolume(rank);
       } else {
         await this.#pool.room();
         if (this.#failure === undefined) this.#write(rank, index, volume);
       }
+      this.#refuseStopped();
       if (this.#failure !== undefined) break;
-      this.#options.stop();
       rank++;
     }
     // Checks begin when volumes end: there may be more of them each time.
@@ -144,10 +151,35 @@ class Pass {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
+  /** Throws when the restore was told to end. In that case, and after a failure, what waits to be fetched is not fetched any more. */
+  #refuseStopped(): void {
+    try {
+      this.#options.stop();
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    } finally {
+      if (this.#failure !== undefined) for (const { reject } of this.#waiting) reject(this.#failure.error);
+    }
+  }
+
+  /** Resolves when one volume more may be held; it counts until #leave(). */
+  async #room(): Promise<void> {
+    if (this.#held < VOLUMES) this.#held++;
+    else await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) next.resolve();
+    else this.#held--;
+  }
+
   #write(rank: number, index: number, ciphertext: Uint8Array): void {
     const { plan, root, onWritten } = this.#options;
     const job = volumeJob(plan, root, index, ciphertext, this.#wanted);
-    this.#start(this.#pool.run(job), (result) => {
+    const written = this.#pool.run(job).finally(() => this.#leave());
+    this.#start(written, (result) => {
       this.#note(result);
       if (result.damage !== undefined) {
         const { name } = plan.volumes.get(index);

@@ -4,6 +4,7 @@ import type { Point } from '../chain/points.ts';
 import type { ParsedSecretKey } from '../crypto/open.ts';
 import { show } from '../format/bytes.ts';
 import type { StrategyNames } from '../format/names.ts';
+import { free } from '../free.ts';
 import { inOrder } from '../in-order.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
@@ -111,6 +112,7 @@ async function checkVolumes(
       const problem = patience.judge(error);
       if (set !== undefined) findings.addObject(set, object, problem);
     }
+    if (got instanceof Uint8Array) free(got);
     files.endVolume(good);
     if (isOwn) onObject(object.size);
   }

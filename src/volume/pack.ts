@@ -1,10 +1,12 @@
 /** Chunks into volumes: tar, then zstd, piece by piece. Sealing is not known here. */
-import { constants, createZstdCompress, type ZstdCompress, zstdCompressSync } from 'node:zlib';
+import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
 import { WINDOW_LOG } from '../format/limits.ts';
 import type { ObjectSink, ObjectWriter } from './sink.ts';
 
 const SLAB = 2 * 1024 * 1024;
+/** Bytes that zstd gives at once. */
+const OUTPUT = 256 * 1024;
 const TAR_BLOCK = 512;
 const TRAILER = 2 * TAR_BLOCK;
 const EPOCH = new Date(0);
@@ -135,7 +137,7 @@ class OpenVolume {
         [constants.ZSTD_c_windowLog]: WINDOW_LOG,
         [constants.ZSTD_c_checksumFlag]: 1,
       },
-      chunkSize: 1024 * 1024,
+      chunkSize: OUTPUT,
     });
     this.#zstd.on('data', (piece: Buffer) => {
       this.#out += piece.length;
@@ -234,15 +236,4 @@ class OpenVolume {
     // A failure is met at the next await of the promise; until then it is no unhandled one.
     this.#compressing.catch(() => {});
   }
-}
-
-/** A whole object's content, compressed in one go: for manifest parts, which are small. */
-export function compressWhole(content: Uint8Array, level: number): Buffer {
-  return zstdCompressSync(content, {
-    params: {
-      [constants.ZSTD_c_compressionLevel]: level,
-      [constants.ZSTD_c_windowLog]: WINDOW_LOG,
-      [constants.ZSTD_c_checksumFlag]: 1,
-    },
-  });
 }

@@ -108,6 +108,26 @@ describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => 
     expect(await ended(child)).toMatchObject({ code: 0, stdout: 'a passphrase\n' });
   });
 
+  test('a heavy command runs under settings that spare memory, and hands them to no command of its own', async () => {
+    const { code, stdout, stderr } = await run([...nodes()[age], 'backup', '-c', 'a b', '\u{1f600}']);
+    expect([code, stderr]).toEqual([0, '']);
+    const report = JSON.parse(stdout) as { started: string[]; env: string[]; flags: string[] };
+    expect(report).toMatchObject({ argv: ['backup', '-c', 'a b', '\u{1f600}'] });
+    expect(report.started).toContain('MALLOC_ARENA_MAX=2');
+    expect(report.flags).toContainEqual(expect.stringMatching(/^--max-semi-space-size=\d+$/));
+    expect(report.env.filter((name) => name.startsWith('MALLOC_'))).toEqual([]);
+  });
+
+  test('settings of memory that the user has made stay as they are', async () => {
+    const own = { ...env(tree.oldPath), MALLOC_ARENA_MAX: '7' };
+    const { code, stdout } = await run([...nodes()[age], 'backup'], own);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as { started: string[]; env: string[]; flags: string[] };
+    expect(report.started.filter((line) => line.startsWith('MALLOC_'))).toEqual(['MALLOC_ARENA_MAX=7']);
+    expect(report.env).toContain('MALLOC_ARENA_MAX');
+    expect(report.flags).toEqual([]);
+  });
+
   test('commands that the program starts inherit no descriptor of the hand-over', async () => {
     const { stdout } = await run([...nodes()[age], 'fds']);
     const open = [...stdout.matchAll(/ (\d+) -> (.*)$/gm)].map(([, fd, target]) => `${fd} ${target}`);

@@ -6,9 +6,10 @@ import { stripTypeScriptTypes } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { project } from './script.ts';
 
-/** Stands in for dist/cli/main.js: `report`, `exit N`, `die SIGNAL`, `fds`, `echo` or `wait [listen]`. */
+/** Stands in for dist/cli/main.js: `report`, `exit N`, `die SIGNAL`, `fds`, `echo`, `wait [listen]`, or `backup`, one of the heavy commands. */
 const PROGRAM = `
   import { spawnSync } from 'node:child_process';
+  import { readFileSync } from 'node:fs';
   import { watchParent } from './parent.js';
   const say = (value) => process.stdout.write(JSON.stringify(value) + '\\n');
   export async function main(argv) {
@@ -17,6 +18,10 @@ const PROGRAM = `
     if (act === 'report') {
       const { PATH, ...env } = process.env;
       say({ argv, cwd: process.cwd(), node: process.versions.node, env: Object.keys(env) });
+    }
+    if (act === 'backup') {
+      const started = readFileSync('/proc/self/environ', 'utf8').split('\\0');
+      say({ argv, started, env: Object.keys(process.env), flags: process.execArgv });
     }
     if (act === 'exit') return Number(argument);
     if (act === 'die') process.kill(process.pid, argument);

@@ -3,7 +3,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { beforeAll, expect, test } from 'vitest';
 import { CHUNK_LIMIT } from '../../src/format/limits.ts';
-import { compressWhole } from '../../src/volume/pack.ts';
+import { compressWhole } from '../../src/volume/compress.ts';
 import { unpackVolume } from '../../src/volume/unpack.ts';
 import { tar } from '../helpers/handmade-set.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';

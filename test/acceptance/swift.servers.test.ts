@@ -38,12 +38,12 @@ async function wholeWay(at: SwiftMachine, env: NodeJS.ProcessEnv): Promise<void>
     'restore',
     ...where,
     '--at',
-    '2',
+    '1',
     '--to',
     to,
   );
   expect(code, stderr).toBe(0);
-  expect(differences(at.states.get(2) ?? new Map(), record(join(to, machine.source)))).toEqual([]);
+  expect(differences(at.states.get(1) ?? new Map(), record(join(to, machine.source)))).toEqual([]);
 }
 
 describeWithSwift('with TempAuth', (swift) => {

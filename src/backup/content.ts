@@ -52,13 +52,15 @@ export class ContentStorer {
   readonly #seq: number;
   readonly #buffer = Buffer.allocUnsafe(BUFFER);
   readonly #cuts: SegmentCuts = newCuts();
+  readonly #checkpoint: () => void;
   readonly #patch: PatchChunk;
 
-  /** `seq` is the number of the set that is being made. */
-  constructor(log: SegmentLog, chunks: ChunkSink, seq: number) {
+  /** `seq` is the number of the set that is being made; `checkpoint` is called now and then in a large file, and may throw. */
+  constructor(log: SegmentLog, chunks: ChunkSink, seq: number, checkpoint: () => void) {
     this.#log = log;
     this.#chunks = chunks;
     this.#seq = seq;
+    this.#checkpoint = checkpoint;
     this.#patch = new PatchChunk(chunks);
   }
 
@@ -122,6 +124,7 @@ export class ContentStorer {
       const known = this.#log.find(digest);
       file.segments.push(known >= 0 ? known : this.#log.addHole(digest, part));
       for (let rest = part; rest > 0; rest -= ZEROS.length) {
+        this.#checkpoint();
         file.digest.update(rest < ZEROS.length ? ZEROS.subarray(0, rest) : ZEROS);
       }
     }
@@ -139,6 +142,7 @@ export class ContentStorer {
         this.#buffer.copyWithin(0, from, to);
         to -= from;
         from = 0;
+        this.#checkpoint();
         const room = Math.min(BUFFER - to, size - length);
         const n = file.source.read(this.#buffer.subarray(to, to + room));
         to += n;

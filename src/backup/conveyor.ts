@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { HoldfastError } from '../errors.ts';
 import type { CommitObject } from '../format/commit.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
+import { endOf, StopFlag } from '../worker/stop.ts';
 import type { ProduceEvent, ProduceOptions, ProduceResult } from './produce.ts';
 import type { FromProducer, ProducerData, ToProducer } from './produce-worker.ts';
 import { PROGRESS_LENGTH } from './progress.ts';
@@ -38,9 +39,11 @@ export interface Made {
 export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const shared = new SharedArrayBuffer(PROGRESS_LENGTH * Float64Array.BYTES_PER_ELEMENT);
   options.onProgress(new Float64Array(shared));
+  const stop = new StopFlag();
   const data: ProducerData = {
     options: options.produce,
     progress: shared,
+    stop: stop.memory,
     // One more than uploads, so that a volume fills while all others are on their way.
     objectsInFlight: options.uploads + 1,
     pieces: newSlots(),
@@ -52,6 +55,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     places: placesFor(options.produce.limits.size, options.uploads),
   });
   const producer = startWorker('produce-worker', import.meta.url, data);
+  const producerEnded = endOf(producer);
   const tell = (message: ToProducer) => producer.postMessage(message);
   const objects: CommitObject[] = [];
   const open = new Map<number, { name: string; sealing: Sealing }>();
@@ -115,7 +119,9 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
       });
     });
   } finally {
-    await Promise.all([producer.terminate(), pool.close()]);
+    stop.set();
+    tell({ kind: 'stop' });
+    await Promise.all([producerEnded, pool.close()]);
     // Nothing must still be on its way to the store when the lock goes.
     await Promise.allSettled(puts);
   }

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ObjectSink, ObjectWriter } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
+import { StopFlag } from '../worker/stop.ts';
 import { type ProduceEvent, type ProduceOptions, type ProduceResult, produce } from './produce.ts';
 import { FREE_SLOTS, SLOT } from './slots.ts';
 
@@ -10,6 +11,8 @@ export interface ProducerData {
   options: ProduceOptions;
   /** Shared memory of the running figures. */
   progress: SharedArrayBuffer;
+  /** A StopFlag's memory. It is set before `stop` is posted. */
+  stop: SharedArrayBuffer;
   /** Objects that may be on their way at once. */
   objectsInFlight: number;
   /** Memory for pieces that wait for sealing. */
@@ -25,8 +28,8 @@ export type FromProducer =
   | { kind: 'done'; result: ProduceResult }
   | { kind: 'failed'; error: PostedError };
 
-/** What it is told: a slot is free again, or one object is stored. */
-export type ToProducer = { kind: 'taken'; slot: number } | { kind: 'stored' };
+/** What it is told: a slot is free again, one object is stored, or that it is to end. */
+export type ToProducer = { kind: 'taken'; slot: number } | { kind: 'stored' } | { kind: 'stop' };
 
 /** A piece outside the slots: the slots were all taken. */
 const NO_SLOT = -1;
@@ -34,6 +37,7 @@ const NO_SLOT = -1;
 const port = parentPort;
 if (port === null) throw new Error('produce-worker is started as a worker only');
 const data = workerData as ProducerData;
+const stop = new StopFlag(data.stop);
 
 /** Sends objects to the main thread, and waits while too much is on its way. */
 class PortSink implements ObjectSink {
@@ -61,7 +65,7 @@ class PortSink implements ObjectSink {
 
   hear(message: ToProducer): void {
     if (message.kind === 'stored') this.#objects--;
-    else if (message.slot !== NO_SLOT) this.#free.push(message.slot);
+    else if (message.kind === 'taken' && message.slot !== NO_SLOT) this.#free.push(message.slot);
     this.#wake?.();
   }
 
@@ -76,10 +80,12 @@ class PortSink implements ObjectSink {
     post({ kind: 'piece', key, slot, piece: copy });
   }
 
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
+  async #change(): Promise<void> {
+    stop.check();
+    await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    stop.check();
   }
 }
 
@@ -89,7 +95,13 @@ function post(message: FromProducer): void {
 
 const sink = new PortSink();
 port.on('message', (message: ToProducer) => sink.hear(message));
-produce(data.options, sink, (event) => post({ kind: 'event', event }), new Float64Array(data.progress))
+produce(
+  data.options,
+  sink,
+  (event) => post({ kind: 'event', event }),
+  new Float64Array(data.progress),
+  () => stop.check(),
+)
   .then(
     (result) => post({ kind: 'done', result }),
     (error) => post({ kind: 'failed', error: packError(error) }),

@@ -98,17 +98,22 @@ interface Content {
   size: number;
 }
 
-/** Makes the set's objects and the next index's files. Errors of the sink, of the state folder and of the packer pass through. */
+/**
+ * Makes the set's objects and the next index's files. Errors of the sink, of the state folder and of the packer pass through, and what
+ * `checkpoint` throws, which is called again and again, also in the middle of a large file.
+ */
 export async function produce(
   options: ProduceOptions,
   sink: ObjectSink,
   onEvent: (event: ProduceEvent) => void,
   progress: Float64Array,
+  checkpoint: () => void,
 ): Promise<ProduceResult> {
   const old = options.parent === undefined ? undefined : new EntriesReader(options.parent.entriesFile);
-  const producer = new Producer(options, sink, onEvent, progress);
+  const producer = new Producer(options, sink, onEvent, progress, checkpoint);
   try {
     for (const change of compare(options.sources, old, new Set(options.own), options.before)) {
+      checkpoint();
       const waiting = producer.take(change);
       if (waiting !== undefined) await waiting;
     }
@@ -146,6 +151,7 @@ class Producer {
     sink: ObjectSink,
     onEvent: (event: ProduceEvent) => void,
     progress: Float64Array,
+    checkpoint: () => void,
   ) {
     this.#options = options;
     this.#onEvent = onEvent;
@@ -161,7 +167,7 @@ class Producer {
     this.#entries = new EntriesWriter(options.entriesFile);
     this.#manifest = new ManifestWriter(sink, options.limits.level);
     this.#packer = new VolumePacker(sink, volumeName, options.limits);
-    this.#content = new ContentStorer(this.#log, this.#packer, options.seq);
+    this.#content = new ContentStorer(this.#log, this.#packer, options.seq, checkpoint);
   }
 
   /** Takes one change; the promise, where there is one, must be awaited before the next. */

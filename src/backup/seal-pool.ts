@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { partsFor } from '../crypto/data-packet.ts';
 import { type ParsedRecipient, parseRecipients, type SessionStart, startSession } from '../crypto/seal.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
+import { endOf } from '../worker/stop.ts';
 import type { FromSealer, SealedObject, ToSealer } from './seal-worker.ts';
 import { Places } from './slots.ts';
 
@@ -116,10 +117,7 @@ export class SealPool {
     };
   }
 
-  /**
-   * Ends the workers, whatever is being sealed. They are told, not terminated, and a session key that is being made is waited for: Node
-   * aborts the whole process when a thread ends while a key is being generated in it, as each message for a Curve25519 key needs one.
-   */
+  /** Ends the workers, whatever is being sealed; a session key that is being made is waited for. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { worker } of this.#lanes) send(worker, { kind: 'stop' });
@@ -194,8 +192,7 @@ export class SealPool {
 
   #startLane(): Lane {
     const worker = startWorker('seal-worker', import.meta.url, undefined);
-    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    const lane: Lane = { worker, ended, jobs: 0 };
+    const lane: Lane = { worker, ended: endOf(worker), jobs: 0 };
     worker.on('message', (message: FromSealer) => {
       if (message.kind === 'failed') {
         this.#onFailure(unpackError(message.error));

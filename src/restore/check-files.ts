@@ -23,7 +23,7 @@ export function checkFiles(job: CheckJob, options: WriteOptions): JobResult {
     try {
       const fd = reopenFile(toFsPath(options.folders.place(path)), 'read');
       try {
-        if (!matches(fd, job.files.sizes[row] as number, digestOf(job.files, row), buffer)) {
+        if (!matches(fd, job.files.sizes[row] as number, digestOf(job.files, row), buffer, options)) {
           trouble('damage', 'does not match its digest');
           continue;
         }
@@ -43,11 +43,18 @@ export function checkFiles(job: CheckJob, options: WriteOptions): JobResult {
   return result;
 }
 
-function matches(fd: number, size: number, digest: string, buffer: Buffer): boolean {
+function matches(
+  fd: number,
+  size: number,
+  digest: string,
+  buffer: Buffer,
+  { checkpoint }: WriteOptions,
+): boolean {
   const status = fstatSync(fd);
   if (!status.isFile() || status.size !== size) return false;
   const running = new RunningDigest();
   for (let at = 0; at < size; ) {
+    checkpoint();
     const length = readSync(fd, buffer, 0, Math.min(PIECE, size - at), at);
     if (length === 0) return false;
     running.update(buffer.subarray(0, length));

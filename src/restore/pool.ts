@@ -1,8 +1,9 @@
 /** The workers of a restore: jobs are spread over them, one at a time to each. */
 import type { Worker } from 'node:worker_threads';
 import { startWorker, unpackError } from '../worker/start.ts';
+import { endOf, StopFlag } from '../worker/stop.ts';
 import type { Job, JobResult } from './jobs.ts';
-import type { FromWorker, WorkerData } from './worker.ts';
+import type { FromWorker, ToWorker, WorkerData } from './worker.ts';
 
 interface Task {
   job: Job;
@@ -11,17 +12,22 @@ interface Task {
 }
 
 export class WorkerPool {
-  readonly #data: WorkerData;
+  readonly #data: Omit<WorkerData, 'stop'>;
+  readonly #stop = new StopFlag();
   readonly #width: number;
   readonly #onProgress: (files: number, bytes: number) => void;
-  readonly #workers: Worker[] = [];
+  readonly #workers: { worker: Worker; ended: Promise<void> }[] = [];
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Task>();
   readonly #queue: Task[] = [];
   #onRoom: (() => void)[] = [];
 
   /** `width`: how many workers at most; each is started when it is first needed. */
-  constructor(data: WorkerData, width: number, onProgress: (files: number, bytes: number) => void) {
+  constructor(
+    data: Omit<WorkerData, 'stop'>,
+    width: number,
+    onProgress: (files: number, bytes: number) => void,
+  ) {
     this.#data = data;
     this.#width = width;
     this.#onProgress = onProgress;
@@ -42,9 +48,11 @@ export class WorkerPool {
     });
   }
 
-  /** Ends the workers, whatever they are doing. */
+  /** Ends the workers, whatever they are doing: between two chunks, or two pieces of a file. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#stop.set();
+    for (const { worker } of this.#workers) send(worker, { kind: 'stop' });
+    await Promise.all(this.#workers.map(({ ended }) => ended));
   }
 
   #dispatch(): void {
@@ -53,12 +61,15 @@ export class WorkerPool {
       if (worker === undefined) return;
       const task = this.#queue.shift() as Task;
       this.#busy.set(worker, task);
-      worker.postMessage(task.job, task.job.kind === 'volume' ? movable(task.job.ciphertext) : []);
+      send(worker, task.job, task.job.kind === 'volume' ? movable(task.job.ciphertext) : []);
     }
   }
 
   #start(): Worker {
-    const worker = startWorker('worker', import.meta.url, this.#data);
+    const worker = startWorker('worker', import.meta.url, {
+      ...this.#data,
+      stop: this.#stop.memory,
+    } satisfies WorkerData);
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'progress') this.#onProgress(message.files, message.bytes);
       else if (message.kind === 'done') this.#free(worker)?.resolve(message.result);
@@ -70,7 +81,7 @@ export class WorkerPool {
       task?.reject(error);
       this.#wake();
     });
-    this.#workers.push(worker);
+    this.#workers.push({ worker, ended: endOf(worker) });
     return worker;
   }
 
@@ -88,6 +99,10 @@ export class WorkerPool {
     this.#onRoom = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+function send(worker: Worker, message: ToWorker, moved: ArrayBuffer[] = []): void {
+  worker.postMessage(message, moved);
 }
 
 /** The buffer of some bytes, where it holds nothing else: moving it instead of copying spares 32 MiB for each worker. */

@@ -5,6 +5,7 @@ import { free } from '../free.ts';
 import type { ByteString } from '../model.ts';
 import { OpenFolders } from '../target/open-folders.ts';
 import { type PostedError, packError } from '../worker/start.ts';
+import { StopFlag } from '../worker/stop.ts';
 import { checkFiles } from './check-files.ts';
 import type { Job, JobResult } from './jobs.ts';
 import { type WriteOptions, writeVolume } from './write-volume.ts';
@@ -17,7 +18,12 @@ export interface WorkerData {
   rootFd: number | undefined;
   owner: boolean;
   replace: boolean;
+  /** A StopFlag's memory. It is set before `stop` is posted. */
+  stop: SharedArrayBuffer;
 }
+
+/** What it is sent: jobs, and that it is to end. */
+export type ToWorker = Job | { kind: 'stop' };
 
 /** What it posts. */
 export type FromWorker =
@@ -33,6 +39,7 @@ const port = parentPort;
 if (port === null) throw new Error('worker is started as a worker only');
 const data = workerData as WorkerData;
 const key = parseSecretKey(data.secret);
+const stop = new StopFlag(data.stop);
 
 let files = 0;
 let bytes = 0;
@@ -41,6 +48,7 @@ const options: WriteOptions = {
   folders,
   owner: data.owner,
   replace: data.replace,
+  checkpoint: () => stop.check(),
   onProgress: (moreFiles, moreBytes) => {
     files += moreFiles;
     bytes += moreBytes;
@@ -68,8 +76,12 @@ function post(message: FromWorker): void {
   port?.postMessage(message);
 }
 
-port.on('message', (job: Job) => {
-  perform(job).then(
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'stop') {
+    port.close();
+    return;
+  }
+  perform(message).then(
     (result) => {
       report();
       post({ kind: 'done', result });

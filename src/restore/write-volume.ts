@@ -22,6 +22,8 @@ export interface WriteOptions {
   replace: boolean;
   /** Hears now and then how much was done since it heard last. */
   onProgress: (files: number, bytes: number) => void;
+  /** Called between chunks and between pieces of a file; throws where the worker was told to stop. */
+  checkpoint: () => void;
 }
 
 /** Files in parts that are kept open: changes of a database lie scattered over one or a few. */
@@ -85,6 +87,7 @@ class VolumeWriter {
   }
 
   take(position: number, digest: string, bytes: Uint8Array): void {
+    this.#options.checkpoint();
     const { stretches } = this.#job;
     let files = 0;
     let length = 0;

@@ -30,7 +30,7 @@ class Chain {
   #begin(): ContentStorer {
     this.#seq++;
     this.chunks.begin(this.#seq);
-    return new ContentStorer(this.log, this.chunks, this.#seq);
+    return new ContentStorer(this.log, this.chunks, this.#seq, () => {});
   }
 
   /** Begins the next set, with the log as a new run finds it. */
@@ -390,7 +390,7 @@ describe('a large file that changed', () => {
     const chain = await newChain();
     const data = noise(2 * MIB, 'asks');
     await chain.put(data);
-    const storer = new ContentStorer(chain.log, chain.chunks, 1);
+    const storer = new ContentStorer(chain.log, chain.chunks, 1, () => {});
     let asked = 0;
     const older = () => {
       asked++;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -130,5 +130,18 @@ describe('the conveyor', () => {
       expect(await portsSoon(before)).toBe(before);
       expect(late).toBe(0);
     }
+  });
+
+  test('that is interrupted in the middle of one huge file does not go on to its end', async () => {
+    const before = ports();
+    const controller = new AbortController();
+    const run = await newRun(1, {
+      signal: controller.signal,
+      // The file with a hole that takes hours to digest comes right behind the folder that is missing.
+      onEvent: () => setTimeout(() => controller.abort(), 200),
+    });
+    truncateSync(join(run.produce.sources[0]?.paths[1] as string, '0'), 8 * 1024 ** 4);
+    await expect(runConveyor(run)).rejects.toMatchObject({ code: 'interrupted' });
+    expect(await portsSoon(before)).toBe(before);
   });
 });

@@ -94,6 +94,7 @@ export class ProducingHost {
       sink,
       (event) => events.push(event),
       new Float64Array(PROGRESS_LENGTH),
+      () => {},
     );
     const made: MadeSet = { seq, result, events, sink, volumes: volumesOf(sink), ...manifestOf(sink) };
     this.#parent = { entriesFile, live: result.counts.entries };

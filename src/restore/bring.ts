@@ -1,11 +1,12 @@
 /** Brings the content: each needed volume is fetched once, written by a worker, and each file in parts is checked when it is complete. */
-import type { SecretKey } from '../crypto/open.ts';
+import { parseSecretKey, type SecretKey } from '../crypto/secret-key.ts';
+import { openSessionKey } from '../crypto/session-key.ts';
 import { HoldfastError } from '../errors.ts';
 import { inOrder } from '../in-order.ts';
 import type { ByteString } from '../model.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
-import { checkJob, type FileTrouble, type JobResult, volumeJob } from './jobs.ts';
+import { checkJob, type FileTrouble, type JobResult, type OpenedVolume, volumeJob } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { WorkerPool } from './pool.ts';
 import { Kind } from './tree.ts';
@@ -61,8 +62,8 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
   const { entries } = plan.tree;
   const { troubles } = options;
   const brought: Brought = { troubles, notSet: new Map(), lost: [] };
-  const { secret, root, rootFd, owner, replace } = options;
-  const data = { secret, root, rootFd, owner, replace };
+  const { root, rootFd, owner, replace } = options;
+  const data = { root, rootFd, owner, replace };
   const pool = new WorkerPool(data, WORKERS, options.onProgress);
   try {
     const isFile = (entry: number) => entries.kind(entry) === Kind.file && !troubles.has(entry);
@@ -125,12 +126,18 @@ class Pass {
   }
 
   async run(): Promise<void> {
-    const { plan, store } = this.#options;
+    const { plan, store, secret } = this.#options;
+    const key = await parseSecretKey(secret);
     this.#check(THERE);
     const fetch = async (index: number) => {
       await this.#room();
       const { name, object } = plan.volumes.get(index);
-      return fetchObject(store, name, object).catch((error: unknown) => onlyDamage(error));
+      try {
+        const ciphertext = await fetchObject(store, name, object);
+        return { ciphertext, sessionKey: await openSessionKey(ciphertext, key, name) };
+      } catch (error) {
+        return onlyDamage(error);
+      }
     };
     let rank = 0;
     for await (const [index, volume] of inOrder(this.#due, FETCHES, fetch)) {
@@ -175,9 +182,9 @@ class Pass {
     else this.#held--;
   }
 
-  #write(rank: number, index: number, ciphertext: Uint8Array): void {
+  #write(rank: number, index: number, volume: OpenedVolume): void {
     const { plan, root, onWritten } = this.#options;
-    const job = volumeJob(plan, root, index, ciphertext, this.#wanted);
+    const job = volumeJob(plan, root, index, volume, this.#wanted);
     const written = this.#pool.run(job).finally(() => this.#leave());
     this.#start(written, (result) => {
       this.#note(result);

@@ -1,4 +1,5 @@
 /** What a worker is given to do, as plain data that can be posted, and what it answers; made from a plan. */
+import type { SessionKey } from '../crypto/decrypt.ts';
 import type { ByteString, ExtendedAttribute } from '../model.ts';
 import type { Attributes } from '../target/attributes.ts';
 import type { Plan } from './plan.ts';
@@ -23,14 +24,19 @@ export interface FileList {
   xattrSets: Map<number, readonly ExtendedAttribute[]>;
 }
 
+/** A volume as it lies in the store, and what decrypts it. */
+export interface OpenedVolume {
+  /** Checked against the commit already. */
+  ciphertext: Uint8Array;
+  sessionKey: SessionKey;
+}
+
 /** Write what one volume brings. */
-export interface VolumeJob {
+export interface VolumeJob extends OpenedVolume {
   kind: 'volume';
   /** Full name of the object. */
   object: string;
   plainSize: number;
-  /** Checked against the commit already. */
-  ciphertext: Uint8Array;
   files: FileList;
   /** For each file 1 if this volume brings all of it in one stretch: then the worker makes it; else it is there. */
   whole: Uint8Array;
@@ -155,7 +161,7 @@ export function volumeJob(
   plan: Plan,
   root: ByteString,
   index: number,
-  ciphertext: Uint8Array,
+  { ciphertext, sessionKey }: OpenedVolume,
   wanted: (entry: number) => boolean,
 ): VolumeJob {
   const { content, tree, volumes } = plan;
@@ -186,6 +192,7 @@ export function volumeJob(
     object: name,
     plainSize: object.plainSize,
     ciphertext,
+    sessionKey,
     files: list,
     whole,
     stretches,

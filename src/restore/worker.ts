@@ -1,6 +1,5 @@
 /** A worker of a restore: writes volumes and checks files, one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { parseSecretKey, type SecretKey } from '../crypto/open.ts';
 import { free } from '../free.ts';
 import type { ByteString } from '../model.ts';
 import { OpenFolders } from '../target/open-folders.ts';
@@ -12,7 +11,6 @@ import { type WriteOptions, writeVolume } from './write-volume.ts';
 
 /** What the worker is started with. */
 export interface WorkerData {
-  secret: SecretKey;
   /** The target, by its path and, as all threads have the same open files, by its number. */
   root: ByteString;
   rootFd: number | undefined;
@@ -38,7 +36,6 @@ const STEP_FILES = 200;
 const port = parentPort;
 if (port === null) throw new Error('worker is started as a worker only');
 const data = workerData as WorkerData;
-const key = parseSecretKey(data.secret);
 const stop = new StopFlag(data.stop);
 
 let files = 0;
@@ -64,7 +61,7 @@ function report(): void {
 
 async function perform(job: Job): Promise<JobResult> {
   try {
-    return job.kind === 'volume' ? await writeVolume(job, await key, options) : checkFiles(job, options);
+    return job.kind === 'volume' ? await writeVolume(job, options) : checkFiles(job, options);
   } finally {
     // A worker may be ended after any job, and what a thread has open is closed by nobody else.
     folders.close();

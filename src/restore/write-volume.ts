@@ -1,7 +1,6 @@
 /** Writes what one volume brings into the files of a target. Runs in a worker: file calls are synchronous, several times cheaper there. */
 import { closeSync, writeSync } from 'node:fs';
 import { sha256 } from '../chunk/digest.ts';
-import type { ParsedSecretKey } from '../crypto/open.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
@@ -9,7 +8,7 @@ import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { clear, createFile, reopenFile } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
-import { unpackVolume } from '../volume/unpack.ts';
+import { unpackChunks } from '../volume/chunks.ts';
 import { attributesOf, digestOf, type FileTrouble, type JobResult, type VolumeJob } from './jobs.ts';
 
 /** How files are written. */
@@ -31,19 +30,15 @@ const OPEN_FILES = 16;
 
 /**
  * Does one volume's job. Files whose chunks are damaged, or that cannot be written, are in the result, and do not keep the others
- * from being written. Errors: those that end the whole restore: `no-space`, `io`, and `key`.
+ * from being written. Errors: those that end the whole restore: `no-space` and `io`.
  */
-export async function writeVolume(
-  job: VolumeJob,
-  key: ParsedSecretKey,
-  options: WriteOptions,
-): Promise<JobResult> {
+export async function writeVolume(job: VolumeJob, options: WriteOptions): Promise<JobResult> {
   const writer = new VolumeWriter(job, options);
   let damage: HoldfastError | undefined;
   try {
-    await unpackVolume(
+    await unpackChunks(
       job.ciphertext,
-      key,
+      job.sessionKey,
       job,
       (position, digest, bytes) => writer.take(position, digest, bytes),
       (position) => writer.wants(position),

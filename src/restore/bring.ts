@@ -6,7 +6,14 @@ import { inOrder } from '../in-order.ts';
 import type { ByteString } from '../model.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
-import { checkJob, type FileTrouble, type JobResult, type OpenedVolume, volumeJob } from './jobs.ts';
+import {
+  checkJob,
+  type FileTrouble,
+  type JobResult,
+  type OpenedVolume,
+  volumeJob,
+  volumeRows,
+} from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { WorkerPool } from './pool.ts';
 import { Kind } from './tree.ts';
@@ -184,8 +191,9 @@ class Pass {
 
   #write(rank: number, index: number, volume: OpenedVolume): void {
     const { plan, root, onWritten } = this.#options;
-    const job = volumeJob(plan, root, index, volume, this.#wanted);
-    const written = this.#pool.run(job).finally(() => this.#leave());
+    const job = volumeJob(plan, index, volume);
+    const rows = volumeRows(plan, root, index, this.#wanted);
+    const written = this.#pool.run(() => job, rows).finally(() => this.#leave());
     this.#start(written, (result) => {
       this.#note(result);
       if (result.damage !== undefined) {
@@ -209,10 +217,13 @@ class Pass {
     const files = (this.#checks.get(rank) ?? []).filter((entry) => !troubles.has(entry));
     this.#checks.delete(rank);
     for (const batch of batches(plan, files)) {
-      this.#start(this.#pool.run(checkJob(plan, root, batch)), (result) => {
-        this.#note(result);
-        for (const { entry } of result.troubles) this.failedChecks.push(entry);
-      });
+      this.#start(
+        this.#pool.run(() => checkJob(plan, root, batch)),
+        (result) => {
+          this.#note(result);
+          for (const { entry } of result.troubles) this.failedChecks.push(entry);
+        },
+      );
     }
   }
 

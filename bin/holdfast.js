@@ -31,19 +31,26 @@ const THRIFTY = {
   MALLOC_MMAP_THRESHOLD_: '2097152',
   MALLOC_TRIM_THRESHOLD_: '67108864',
 };
-/** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16. */
-const THRIFTY_FLAGS = ['--max-semi-space-size=4'];
+
+/** The command that was asked for. */
+function commandOf() {
+  return process.argv.slice(2).find((word) => !word.startsWith('-'));
+}
+
+/** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. */
+function thriftyFlags() {
+  return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 2}`];
+}
 
 /** Whether the command is a heavy one, and the user has not said how memory is to be kept. */
 function wantsThrift() {
-  const command = process.argv.slice(2).find((word) => !word.startsWith('-'));
-  return HEAVY.includes(command) && !Object.keys(THRIFTY).some((name) => name in process.env);
+  return HEAVY.includes(commandOf()) && !Object.keys(THRIFTY).some((name) => name in process.env);
 }
 
 /** Starts this process over under other settings; returns where that is not possible, which does no harm. */
 function startOver() {
   if (process.platform !== 'linux' || process.execve === undefined || !existsSync(process.execPath)) return;
-  const args = [process.execPath, ...process.execArgv, ...THRIFTY_FLAGS, self, ...process.argv.slice(2)];
+  const args = [process.execPath, ...process.execArgv, ...thriftyFlags(), self, ...process.argv.slice(2)];
   process.execve(process.execPath, args, { ...process.env, ...THRIFTY });
 }
 
@@ -107,7 +114,7 @@ function isPackaged(node) {
 function handOver(node) {
   return new Promise((resolve, reject) => {
     const thrift = wantsThrift();
-    const child = spawn(node, [...(thrift ? THRIFTY_FLAGS : []), self, ...process.argv.slice(2)], {
+    const child = spawn(node, [...(thrift ? thriftyFlags() : []), self, ...process.argv.slice(2)], {
       stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
       env: { ...process.env, ...(thrift ? THRIFTY : {}), [PARENT_FD]: '3' },
     });

@@ -116,9 +116,9 @@ class Pass {
   readonly #running = new Set<Promise<void>>();
   /** Volumes that are fetched, wait, or are with a worker. */
   #held = 0;
-  /** How long the last volume took to be fetched, and to be written, in milliseconds. */
+  /** How long fetching all volumes so far took, and writing them, in milliseconds. */
   #fetching = 0;
-  #writing = Number.POSITIVE_INFINITY;
+  #writing = 0;
   readonly #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #failure: { error: unknown } | undefined;
   readonly failedChecks: number[] = [];
@@ -153,7 +153,7 @@ class Pass {
       } catch (error) {
         return onlyDamage(error);
       } finally {
-        this.#fetching = performance.now() - begun;
+        this.#fetching += performance.now() - begun;
       }
     };
     let rank = 0;
@@ -194,7 +194,7 @@ class Pass {
   }
 
   get #most(): number {
-    return this.#fetching > SLOW * this.#writing ? VOLUMES + 1 : VOLUMES;
+    return this.#writing > 0 && this.#fetching > SLOW * this.#writing ? VOLUMES + 1 : VOLUMES;
   }
 
   #leave(): void {
@@ -213,7 +213,7 @@ class Pass {
     const written = this.#pool
       .run(() => job, rows)
       .finally(() => {
-        this.#writing = performance.now() - begun;
+        this.#writing += performance.now() - begun;
         this.#leave();
       });
     this.#start(written, (result) => {

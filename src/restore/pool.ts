@@ -12,6 +12,9 @@ interface Task {
   reject: (error: Error) => void;
 }
 
+/** What a worker leaves to the garbage collector is small and dies at once. */
+const YOUNG_MIB = 3;
+
 export class WorkerPool {
   readonly #data: Omit<WorkerData, 'stop'>;
   readonly #stop = new StopFlag();
@@ -71,10 +74,8 @@ export class WorkerPool {
   }
 
   #start(): Worker {
-    const worker = startWorker('worker', import.meta.url, {
-      ...this.#data,
-      stop: this.#stop.memory,
-    } satisfies WorkerData);
+    const data: WorkerData = { ...this.#data, stop: this.#stop.memory };
+    const worker = startWorker('worker', import.meta.url, data, YOUNG_MIB);
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'progress') this.#onProgress(message.files, message.bytes);
       else if (message.kind === 'more') this.#sendRows(worker);

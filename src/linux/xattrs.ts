@@ -1,4 +1,5 @@
 /** Extended attributes of one file, as they are: names and values are any bytes. Knows nothing of what they mean. */
+import { constants } from 'node:os';
 import { systemCode } from '../errors.ts';
 import type { ByteString } from '../model.ts';
 import { type Calls, calls, checked, toC } from './calls.ts';
@@ -6,6 +7,8 @@ import { type Calls, calls, checked, toC } from './calls.ts';
 /** An open file or folder, or the path of anything, of which the last step is not followed where it is a symlink. */
 export type Place = number | ByteString;
 
+/** Room for the names that most files have: the kernel allocates as much as it is offered. */
+const LIST_COMMON = 512;
 /** Limits of the kernel (linux/limits.h), in bytes: a list of names, and a value. */
 const LIST_MAX = 65_536;
 const VALUE_MAX = 65_536;
@@ -28,7 +31,7 @@ export function listAttributes(at: Place): ByteString[] {
     typeof at === 'number' ? c.flistxattr(at, answer, size) : c.llistxattr(toC(at), answer, size);
   let length: number;
   try {
-    length = checked(list(LIST_MAX), 'listxattr');
+    length = checkedList(list);
   } catch (error) {
     if (NONE.has(systemCode(error) ?? '')) return [];
     throw error;
@@ -38,6 +41,13 @@ export function listAttributes(at: Place): ByteString[] {
     .toString('latin1', 0, length - 1)
     .split('\0')
     .sort();
+}
+
+/** Lists with little room first, and with all of it where that is not enough. */
+function checkedList(list: (size: number) => number): number {
+  const length = list(LIST_COMMON);
+  const isTooLong = length < 0 && required().errno() === constants.errno.ERANGE;
+  return checked(isTooLong ? list(LIST_MAX) : length, 'listxattr');
 }
 
 /** The value of an attribute; undefined where there is none of that name (any more). */

@@ -2,6 +2,7 @@
 import type { Entry } from './model.ts';
 import { type Action, Decisions, Existing } from './restore/existing.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
+import { Pages } from './restore/pages.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import type { Trouble } from './restore/trouble.ts';
 
@@ -32,13 +33,27 @@ export async function rehearse(
   request: RehearsalRequest,
   onEntry: (entry: Entry, action: Action) => void,
 ): Promise<Rehearsal> {
+  const pages = new Pages(request.scratch);
+  try {
+    return await rehearsePlanned(request, onEntry, pages);
+  } finally {
+    pages.close();
+  }
+}
+
+/** `pages`: the memory of the plan. */
+async function rehearsePlanned(
+  request: RehearsalRequest,
+  onEntry: (entry: Entry, action: Action) => void,
+  pages: Pages,
+): Promise<Rehearsal> {
   const { target } = request;
   const choice = target === undefined ? undefined : choose({ ...request, target }, identify(request));
   const existing =
     choice === undefined
       ? new Existing({ root: '', overwrite: 'always', decided: new Decisions(), onEntry })
       : whatExists(request, choice, onEntry);
-  const plan = await makePlan(request, existing);
+  const plan = await makePlan(request, existing, pages);
   const isClaimed = (index: number) => choice !== undefined && isWritten(plan, choice, index);
   const forecast = choice === undefined ? undefined : foresee(plan, choice, isClaimed);
   if (choice !== undefined && forecast !== undefined) refuseWithoutRoom(plan, choice, forecast);

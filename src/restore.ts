@@ -7,6 +7,7 @@ import { bringContent } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
+import { Pages } from './restore/pages.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
@@ -33,11 +34,25 @@ export interface RestoreObserver {
  * same request goes on where it stopped: `no-space`, `io`, `interrupted`, those of the store.
  */
 export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
+  const pages = new Pages(request.scratch);
+  try {
+    return await restorePlanned(request, observer, pages);
+  } finally {
+    pages.close();
+  }
+}
+
+/** `pages`: the memory of the plan. */
+async function restorePlanned(
+  request: RestoreRequest,
+  observer: RestoreObserver,
+  pages: Pages,
+): Promise<RestoreResult> {
   const identity = identify(request);
   const choice = choose(request, identity);
   observer.phase('reading the list of entries');
   const existing = whatExists(request, choice);
-  const plan = await makePlan(request, existing);
+  const plan = await makePlan(request, existing, pages);
   const stop = () => refuseInterrupted(request);
   stop();
   const isClaimed = (index: number) => isWritten(plan, choice, index);

@@ -50,7 +50,7 @@ export function restoreCommand(context: CliContext): Command {
   return addKeyOptions(addReadingOptions(addRestoreOptions(command)))
     .option(
       '--scratch <dir>',
-      'with --tar: folder for what does not fit into memory while it waits',
+      'folder for what does not fit into memory while it waits; encrypted, and without a name',
       tmpdir(),
     )
     .addHelpText(
@@ -92,9 +92,9 @@ async function run(paths: string[], options: RestoreOptions, context: CliContext
     const secret = await requireSecretKey(point.commit, options, context);
     const { store, names } = reading;
     const pointName = describePoint(point);
+    const scratch = resolve(context.cwd, options.scratch ?? tmpdir());
     if (destination === 'tar' && !options.dryRun) {
       const { restoreTar } = await import('./restore-tar.ts');
-      const scratch = resolve(context.cwd, options.scratch ?? tmpdir());
       const request = { store, names, point, pointName, secret, selection, arrangement, scratch };
       await restoreTar(reading, request, context);
       return;
@@ -121,6 +121,7 @@ async function run(paths: string[], options: RestoreOptions, context: CliContext
       owner: options.owner,
       owners: options.numericOwner ? undefined : readOwnerNumbers(),
       impliedMode: 0o777 & ~process.umask(),
+      scratch,
     };
     const prefix = destination === 'in-place' && place.depth > 0 ? fromText(place.folder ?? '') : '';
     const report = new RestoreReport(context, options.json === true, point, place.folder, prefix);

@@ -1,19 +1,39 @@
 /** Reads the outside of an encrypted OpenPGP message: for whom it is, and that its form is the one of Holdfast. */
-import { ReadableStream } from 'node:stream/web';
 import * as openpgp from 'openpgp';
 import { HoldfastError } from '../errors.ts';
-import { cut } from './pieces.ts';
+import { damaged } from './damaged.ts';
+import { type FoundPacket, MalformedPacket, packetAt, TAG } from './packets.ts';
 
 /** Key id of a recipient who is not named (`gpg --hidden-recipient`): every secret key is worth trying. */
 export const HIDDEN = '0000000000000000';
 
-/** A message, read up to its encrypted data, the body of which is still a stream. */
+/** The outside of a message. */
 export interface EncryptedMessage {
-  message: openpgp.Message<ReadableStream<Uint8Array>>;
-  data: openpgp.SymEncryptedIntegrityProtectedDataPacket;
+  /** Its session keys, and an encrypted data packet of the same version that holds nothing. */
+  outside: openpgp.Message<Uint8Array>;
+  /** Where the encrypted data packet begins. */
+  at: number;
   /** Key ids of the recipients, 16 upper-case hex digits each. */
   keyIds: string[];
 }
+
+/** The one version of the encrypted data packet. */
+const VERSION = 1;
+const NOTHING = Buffer.of(0xc0 | TAG.encrypted, 1, VERSION);
+
+/** Packets that may stand before the data: the others of a message tell that it is not encrypted, or in another way. */
+const BEFORE: ReadonlySet<number> = new Set([
+  TAG.sessionKeyForPublicKey,
+  TAG.sessionKeyForPassword,
+  TAG.marker,
+  TAG.padding,
+]);
+const OTHER_WAYS: ReadonlySet<number> = new Set([
+  TAG.compressed,
+  TAG.encryptedWithoutIntegrity,
+  TAG.literal,
+  TAG.encryptedAead,
+]);
 
 /**
  * Reads the packets up to the encrypted data: public-key encrypted session keys, then one version 1 symmetrically
@@ -23,21 +43,43 @@ export async function readEncrypted(
   ciphertext: Uint8Array,
   object: string | undefined,
 ): Promise<EncryptedMessage> {
-  let message: openpgp.Message<ReadableStream<Uint8Array>>;
+  let at: number;
+  let outside: openpgp.Message<Uint8Array>;
   try {
-    message = await openpgp.readMessage({ binaryMessage: ReadableStream.from(cut(ciphertext)) });
+    at = findData(ciphertext, object);
+    const binaryMessage = Buffer.concat([ciphertext.subarray(0, at), NOTHING]);
+    outside = (await openpgp.readMessage({ binaryMessage })) as openpgp.Message<Uint8Array>;
   } catch (error) {
+    if (error instanceof HoldfastError) throw error;
     throw damaged(object, 'is not an OpenPGP message, or not a whole one', error);
   }
-  const packets = [...message.packets];
-  const data = packets.pop();
-  if (!(data instanceof openpgp.SymEncryptedIntegrityProtectedDataPacket) || versionOf(data) !== 1) {
-    throw damaged(object, 'is not encrypted in the way of Holdfast (OpenPGP with integrity code, version 1)');
-  }
+  const packets = [...outside.packets].slice(0, -1);
   const forKeys = packets.every((packet) => packet instanceof openpgp.PublicKeyEncryptedSessionKeyPacket);
   if (packets.length === 0 || !forKeys) throw damaged(object, 'is not encrypted for public keys alone');
-  const keyIds = message.getEncryptionKeyIDs().map((id) => id.toHex().toUpperCase());
-  return { message, data, keyIds };
+  const keyIds = outside.getEncryptionKeyIDs().map((id) => id.toHex().toUpperCase());
+  return { outside, at, keyIds };
+}
+
+/** Where the encrypted data packet begins. Throws MalformedPacket. Errors: `damage`, when there is none, or another kind of it. */
+function findData(bytes: Uint8Array, object: string | undefined): number {
+  for (let at = 0; ; ) {
+    const packet = packetAt(bytes, at);
+    const version = bytes[packet.body];
+    if (packet.tag === TAG.encrypted && version === VERSION) return at;
+    if (packet.tag === TAG.encrypted ? version !== undefined : OTHER_WAYS.has(packet.tag))
+      throw damaged(
+        object,
+        'is not encrypted in the way of Holdfast (OpenPGP with integrity code, version 1)',
+      );
+    if (!BEFORE.has(packet.tag)) throw new MalformedPacket('no message');
+    at = endOf(packet);
+  }
+}
+
+function endOf({ body, first }: FoundPacket): number {
+  // Only packets of data may come in parts.
+  if (first.length === undefined || first.partial) throw new MalformedPacket('a packet without an end');
+  return body + first.length;
 }
 
 /**
@@ -45,28 +87,5 @@ export async function readEncrypted(
  * are enough. Hidden recipients have the id of 16 zeros. Errors: `damage`.
  */
 export async function recipientKeyIds(ciphertext: Uint8Array, object?: string): Promise<string[]> {
-  const { message, keyIds } = await readEncrypted(ciphertext, object);
-  await laterPackets(message.packets)?.cancel();
-  return keyIds;
-}
-
-/** The packets after those in a list that was read from a stream; absent from the library's types. */
-export function laterPackets(
-  packets: openpgp.PacketList<openpgp.AnyPacket>,
-): ReadableStream<openpgp.AnyPacket> | null {
-  return (packets as unknown as { stream: ReadableStream<openpgp.AnyPacket> | null }).stream;
-}
-
-/** Version of an encrypted data packet; absent from the library's types. */
-function versionOf(packet: openpgp.SymEncryptedIntegrityProtectedDataPacket): number | null {
-  return (packet as unknown as { version: number | null }).version;
-}
-
-/** The error `damage` for a message, which errors call by its object's name when it is known. */
-export function damaged(object: string | undefined, problem: string, cause?: unknown): HoldfastError {
-  return new HoldfastError(
-    'damage',
-    `${object ?? 'the message'} ${problem}: it is damaged, or was not written by Holdfast; run holdfast verify to see which points it harms`,
-    { ...(object === undefined ? {} : { object }), cause },
-  );
+  return (await readEncrypted(ciphertext, object)).keyIds;
 }

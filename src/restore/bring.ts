@@ -1,11 +1,19 @@
 /** Brings the content: each needed volume is fetched once, written by a worker, and each file in parts is checked when it is complete. */
-import type { SecretKey } from '../crypto/open.ts';
+import { parseSecretKey, type SecretKey } from '../crypto/secret-key.ts';
+import { openSessionKey } from '../crypto/session-key.ts';
 import { HoldfastError } from '../errors.ts';
 import { inOrder } from '../in-order.ts';
 import type { ByteString } from '../model.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
-import { checkJob, type FileTrouble, type JobResult, volumeJob } from './jobs.ts';
+import {
+  checkJob,
+  type FileTrouble,
+  type JobResult,
+  type OpenedVolume,
+  volumeJob,
+  volumeRows,
+} from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { WorkerPool } from './pool.ts';
 import { Kind } from './tree.ts';
@@ -61,8 +69,8 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
   const { entries } = plan.tree;
   const { troubles } = options;
   const brought: Brought = { troubles, notSet: new Map(), lost: [] };
-  const { secret, root, rootFd, owner, replace } = options;
-  const data = { secret, root, rootFd, owner, replace };
+  const { root, rootFd, owner, replace } = options;
+  const data = { root, rootFd, owner, replace };
   const pool = new WorkerPool(data, WORKERS, options.onProgress);
   try {
     const isFile = (entry: number) => entries.kind(entry) === Kind.file && !troubles.has(entry);
@@ -125,12 +133,18 @@ class Pass {
   }
 
   async run(): Promise<void> {
-    const { plan, store } = this.#options;
+    const { plan, store, secret } = this.#options;
+    const key = await parseSecretKey(secret);
     this.#check(THERE);
     const fetch = async (index: number) => {
       await this.#room();
       const { name, object } = plan.volumes.get(index);
-      return fetchObject(store, name, object).catch((error: unknown) => onlyDamage(error));
+      try {
+        const ciphertext = await fetchObject(store, name, object);
+        return { ciphertext, sessionKey: await openSessionKey(ciphertext, key, name) };
+      } catch (error) {
+        return onlyDamage(error);
+      }
     };
     let rank = 0;
     for await (const [index, volume] of inOrder(this.#due, FETCHES, fetch)) {
@@ -175,10 +189,11 @@ class Pass {
     else this.#held--;
   }
 
-  #write(rank: number, index: number, ciphertext: Uint8Array): void {
+  #write(rank: number, index: number, volume: OpenedVolume): void {
     const { plan, root, onWritten } = this.#options;
-    const job = volumeJob(plan, root, index, ciphertext, this.#wanted);
-    const written = this.#pool.run(job).finally(() => this.#leave());
+    const job = volumeJob(plan, index, volume);
+    const rows = volumeRows(plan, root, index, this.#wanted);
+    const written = this.#pool.run(() => job, rows).finally(() => this.#leave());
     this.#start(written, (result) => {
       this.#note(result);
       if (result.damage !== undefined) {
@@ -202,10 +217,13 @@ class Pass {
     const files = (this.#checks.get(rank) ?? []).filter((entry) => !troubles.has(entry));
     this.#checks.delete(rank);
     for (const batch of batches(plan, files)) {
-      this.#start(this.#pool.run(checkJob(plan, root, batch)), (result) => {
-        this.#note(result);
-        for (const { entry } of result.troubles) this.failedChecks.push(entry);
-      });
+      this.#start(
+        this.#pool.run(() => checkJob(plan, root, batch)),
+        (result) => {
+          this.#note(result);
+          for (const { entry } of result.troubles) this.failedChecks.push(entry);
+        },
+      );
     }
   }
 

@@ -1,6 +1,7 @@
 /** Where the content of the files of a restore lies, as compact tables, and which of it each volume brings. */
 import type { Extent } from '../model.ts';
 import { Column, DigestColumn } from './columns.ts';
+import { Pages } from './pages.ts';
 
 /** One stretch of a chunk on its way into a file. */
 export interface Stretch {
@@ -17,17 +18,29 @@ export interface Stretch {
 
 /** Digests of files by entry, and the stored extents (no holes) of all files, those of one file together. */
 export class ContentTable {
-  readonly #digests = new DigestColumn();
-  readonly #count = new Column(Uint32Array);
-  readonly #volume = new Column(Uint32Array);
-  readonly #position = new Column(Uint32Array);
-  readonly #offset = new Column(Uint32Array);
-  readonly #length = new Column(Uint32Array);
-  readonly #at = new Column(Float64Array);
-  readonly #entry = new Column(Uint32Array);
+  readonly #digests: DigestColumn;
+  readonly #count: Column;
+  readonly #volume: Column;
+  readonly #position: Column;
+  readonly #offset: Column;
+  readonly #length: Column;
+  readonly #at: Column;
+  readonly #entry: Column;
   /** Extents by volume: those of volume v are order[starts[v]] up to order[starts[v + 1]]. */
   #order = new Uint32Array(0);
   #starts = new Uint32Array(0);
+
+  /** `pages`: its memory; its own, which has no bound, where that is not given. */
+  constructor(pages = new Pages()) {
+    this.#digests = new DigestColumn(pages);
+    this.#count = new Column(Uint32Array, pages);
+    this.#volume = new Column(Uint32Array, pages);
+    this.#position = new Column(Uint32Array, pages);
+    this.#offset = new Column(Uint32Array, pages);
+    this.#length = new Column(Uint32Array, pages);
+    this.#at = new Column(Float64Array, pages);
+    this.#entry = new Column(Uint32Array, pages);
+  }
 
   /** Number of extents. */
   get length(): number {

@@ -1,6 +1,8 @@
 /** What a worker is given to do, as plain data that can be posted, and what it answers; made from a plan. */
+import type { SessionKey } from '../crypto/decrypt.ts';
 import type { ByteString, ExtendedAttribute } from '../model.ts';
 import type { Attributes } from '../target/attributes.ts';
+import type { Stretch } from './content.ts';
 import type { Plan } from './plan.ts';
 
 /** Files, one a row. */
@@ -23,18 +25,27 @@ export interface FileList {
   xattrSets: Map<number, readonly ExtendedAttribute[]>;
 }
 
-/** Write what one volume brings. */
-export interface VolumeJob {
+/** A volume as it lies in the store, and what decrypts it. */
+export interface OpenedVolume {
+  /** Checked against the commit already. */
+  ciphertext: Uint8Array;
+  sessionKey: SessionKey;
+}
+
+/** Write what one volume brings: what that is, the worker asks for, batch by batch. */
+export interface VolumeJob extends OpenedVolume {
   kind: 'volume';
   /** Full name of the object. */
   object: string;
   plainSize: number;
-  /** Checked against the commit already. */
-  ciphertext: Uint8Array;
+}
+
+/** Some of what a volume brings. A file may come in several batches. */
+export interface VolumeRows {
   files: FileList;
   /** For each file 1 if this volume brings all of it in one stretch: then the worker makes it; else it is there. */
   whole: Uint8Array;
-  /** The stretches by position of their chunk: row of the file, and the fields of Stretch. */
+  /** The stretches by position of their chunk, over all batches: row of the file, and the fields of Stretch. */
   stretches: {
     file: Uint32Array;
     position: Uint32Array;
@@ -42,6 +53,8 @@ export interface VolumeJob {
     length: Uint32Array;
     at: Float64Array;
   };
+  /** Whether nothing comes after. */
+  last: boolean;
 }
 
 /** Read files back, compare them with their digests, and set what belongs to them. */
@@ -150,46 +163,50 @@ export function targetPath(root: ByteString, path: ByteString): ByteString {
   return root === '/' ? path : `${root}${path}`;
 }
 
-/** The job that writes what volume `index` brings to those files that `wanted` takes; undefined when that is nothing. */
-export function volumeJob(
+/** The job that writes what volume `index` brings. */
+export function volumeJob({ volumes }: Plan, index: number, volume: OpenedVolume): VolumeJob {
+  const { name, object } = volumes.get(index);
+  return { kind: 'volume', object: name, plainSize: object.plainSize, ...volume };
+}
+
+/** Stretches of a batch: a volume of small files brings many thousands, and what is posted is in memory several times. */
+const BATCH = 2048;
+
+/** What volume `index` brings to those files that `wanted` takes, in batches; the last of them may be empty. */
+export function* volumeRows(
   plan: Plan,
   root: ByteString,
   index: number,
-  ciphertext: Uint8Array,
   wanted: (entry: number) => boolean,
-): VolumeJob {
-  const { content, tree, volumes } = plan;
-  const all = content.ofVolume(index).filter((extent) => wanted(content.entry(extent)));
+): Generator<VolumeRows, void> {
+  const all = plan.content.ofVolume(index);
+  let batch: Stretch[] = [];
+  for (const extent of all) {
+    if (!wanted(plan.content.entry(extent))) continue;
+    if (batch.length === BATCH) {
+      yield rowsOf(plan, root, batch, false);
+      batch = [];
+    }
+    batch.push(plan.content.stretch(extent));
+  }
+  yield rowsOf(plan, root, batch, true);
+}
+
+function rowsOf(plan: Plan, root: ByteString, all: readonly Stretch[], last: boolean): VolumeRows {
+  const { content, tree } = plan;
   const files = new FileListBuilder(plan, root);
   const stretches = {
-    file: new Uint32Array(all.length),
-    position: new Uint32Array(all.length),
-    offset: new Uint32Array(all.length),
-    length: new Uint32Array(all.length),
-    at: new Float64Array(all.length),
+    file: Uint32Array.from(all, ({ entry }) => files.row(entry)),
+    position: Uint32Array.from(all, ({ position }) => position),
+    offset: Uint32Array.from(all, ({ offset }) => offset),
+    length: Uint32Array.from(all, ({ length }) => length),
+    at: Float64Array.from(all, ({ at }) => at),
   };
-  for (const [i, extent] of all.entries()) {
-    const stretch = content.stretch(extent);
-    stretches.file[i] = files.row(stretch.entry);
-    stretches.position[i] = stretch.position;
-    stretches.offset[i] = stretch.offset;
-    stretches.length[i] = stretch.length;
-    stretches.at[i] = stretch.at;
-  }
   const list = files.build();
   const whole = Uint8Array.from(list.entries, (entry) =>
     content.isWhole(entry, tree.entries.detail(entry), tree.entries.size(entry)) ? 1 : 0,
   );
-  const { name, object } = volumes.get(index);
-  return {
-    kind: 'volume',
-    object: name,
-    plainSize: object.plainSize,
-    ciphertext,
-    files: list,
-    whole,
-    stretches,
-  };
+  return { files: list, whole, stretches, last };
 }
 
 /** The job that checks some files. */

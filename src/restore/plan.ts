@@ -8,6 +8,7 @@ import { MARKER_NAME } from '../target/marker.ts';
 import { Column } from './columns.ts';
 import { ContentTable } from './content.ts';
 import { NeededVolumes } from './needed.ts';
+import { Pages } from './pages.ts';
 import { Kind, ROOT, Tree } from './tree.ts';
 import type { Trouble } from './trouble.ts';
 
@@ -50,14 +51,15 @@ export interface OwnerNumbers {
 
 /**
  * Plans the restore of the entries that `items` gives, in batches, in the order of the manifest. With `owners`, names of owners
- * win over numbers.
+ * win over numbers. `pages`: the memory of the plan, which may be closed when the plan is of no use any more.
  */
 export async function planRestore(
   point: Point,
   items: AsyncIterable<readonly PlanItem[]>,
   owners?: OwnerNumbers,
+  pages = new Pages(),
 ): Promise<Plan> {
-  const planner = new Planner(point, owners);
+  const planner = new Planner(point, owners, pages);
   for await (const batch of items) {
     for (const item of batch) planner.add(item);
   }
@@ -65,8 +67,8 @@ export async function planRestore(
 }
 
 class Planner {
-  readonly #tree = new Tree();
-  readonly #content = new ContentTable();
+  readonly #tree: Tree;
+  readonly #content: ContentTable;
   readonly #volumes: NeededVolumes;
   readonly #totals: PlanTotals = { entries: 0, files: 0, bytes: 0, space: 0 };
   readonly #damaged: Trouble[] = [];
@@ -87,7 +89,9 @@ class Planner {
   #xattrs: ExtendedAttribute[] = [];
   readonly #owners: OwnerNumbers | undefined;
 
-  constructor(point: Point, owners: OwnerNumbers | undefined) {
+  constructor(point: Point, owners: OwnerNumbers | undefined, pages: Pages) {
+    this.#tree = new Tree(pages);
+    this.#content = new ContentTable(pages);
     this.#volumes = new NeededVolumes(point);
     this.#owners = owners;
   }

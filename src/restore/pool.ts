@@ -2,11 +2,12 @@
 import type { Worker } from 'node:worker_threads';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf, StopFlag } from '../worker/stop.ts';
-import type { Job, JobResult } from './jobs.ts';
+import type { Job, JobResult, VolumeRows } from './jobs.ts';
 import type { FromWorker, ToWorker, WorkerData } from './worker.ts';
 
 interface Task {
-  job: Job;
+  job: () => Job;
+  rows: Iterator<VolumeRows, void>;
   resolve: (result: JobResult) => void;
   reject: (error: Error) => void;
 }
@@ -40,10 +41,13 @@ export class WorkerPool {
     }
   }
 
-  /** Has a job done; its ciphertext is given away. Rejects with what ends the restore. */
-  run(job: Job): Promise<JobResult> {
+  /**
+   * Has a job done, which is made when its turn has come; its ciphertext is given away. `rows`: what a volume brings. Rejects with what ends
+   * the restore.
+   */
+  run(job: () => Job, rows: Iterator<VolumeRows, void> = NONE): Promise<JobResult> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ job, resolve, reject });
+      this.#queue.push({ job, rows, resolve, reject });
       this.#dispatch();
     });
   }
@@ -61,7 +65,8 @@ export class WorkerPool {
       if (worker === undefined) return;
       const task = this.#queue.shift() as Task;
       this.#busy.set(worker, task);
-      send(worker, task.job, task.job.kind === 'volume' ? movable(task.job.ciphertext) : []);
+      const job = task.job();
+      send(worker, job, job.kind === 'volume' ? movable(job.ciphertext) : []);
     }
   }
 
@@ -72,6 +77,7 @@ export class WorkerPool {
     } satisfies WorkerData);
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'progress') this.#onProgress(message.files, message.bytes);
+      else if (message.kind === 'more') this.#sendRows(worker);
       else if (message.kind === 'done') this.#free(worker)?.resolve(message.result);
       else this.#free(worker)?.reject(unpackError(message.error));
     });
@@ -83,6 +89,11 @@ export class WorkerPool {
     });
     this.#workers.push({ worker, ended: endOf(worker) });
     return worker;
+  }
+
+  #sendRows(worker: Worker): void {
+    const rows = this.#busy.get(worker)?.rows.next().value;
+    if (rows !== undefined) send(worker, { kind: 'rows', rows });
   }
 
   #free(worker: Worker): Task | undefined {
@@ -100,6 +111,8 @@ export class WorkerPool {
     for (const resolve of waiting) resolve();
   }
 }
+
+const NONE: Iterator<VolumeRows, void> = [].values();
 
 function send(worker: Worker, message: ToWorker, moved: ArrayBuffer[] = []): void {
   worker.postMessage(message, moved);

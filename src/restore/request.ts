@@ -10,6 +10,7 @@ import { chooseTarget, type TargetChoice } from '../target/target.ts';
 import { type Arrangement, AS_IT_IS, arrange, describeArrangement } from './arrange.ts';
 import { Decisions, Existing, type KeepOptions } from './existing.ts';
 import type { Forecast } from './forecast.ts';
+import type { Pages } from './pages.ts';
 import { type OwnerNumbers, type Plan, planRestore } from './plan.ts';
 
 /** What to restore, and how. */
@@ -44,6 +45,8 @@ export interface RestoreRequest {
   owners: OwnerNumbers | undefined;
   /** Mode of the target, and of folders that only lie on the way to what is restored, where they are made. */
   impliedMode: number;
+  /** Folder for what of the list of entries does not fit into memory; undefined where it all has to. */
+  scratch?: string;
   /** Ends the restore early; the same request then goes on where it stopped. */
   signal: AbortSignal;
 }
@@ -80,11 +83,12 @@ export function whatExists(
 export async function makePlan(
   request: Omit<RestoreRequest, 'target' | 'signal'>,
   existing: Existing | undefined,
+  pages: Pages,
 ): Promise<Plan> {
   const { store, names, point, pointName, secret, selection, arrangement = AS_IT_IS, owners } = request;
   const reader = { store, names, key: await parseSecretKey(secret) };
   const items = arrange(readPoint(reader, point, selection), arrangement);
-  const plan = await planRestore(point, existing === undefined ? items : existing.pass(items), owners);
+  const plan = await planRestore(point, existing === undefined ? items : existing.pass(items), owners, pages);
   refuseUnmatched(selection, pointName);
   return plan;
 }

@@ -5,6 +5,7 @@ import type { ByteString, ExtendedAttribute, Metadata } from '../model.ts';
 import type { Attributes } from '../target/attributes.ts';
 import { toTimespec } from '../target/times.ts';
 import { Column, NamePool } from './columns.ts';
+import type { Pages } from './pages.ts';
 import { NO_XATTRS, XattrTable } from './xattr-table.ts';
 
 /** Index of the folder that everything is in: the target itself. */
@@ -13,14 +14,20 @@ export const ROOT = 0;
 /** Mode, owner, time and extended attributes of entries, one row each. */
 class AttributeTable {
   readonly #sets: XattrTable;
-  readonly #mode = new Column(Uint16Array);
-  readonly #uid = new Column(Uint32Array);
-  readonly #gid = new Column(Uint32Array);
-  readonly #seconds = new Column(Float64Array);
-  readonly #nanoseconds = new Column(Uint32Array);
-  readonly #xattrs = new Column(Uint32Array);
+  readonly #mode: Column;
+  readonly #uid: Column;
+  readonly #gid: Column;
+  readonly #seconds: Column;
+  readonly #nanoseconds: Column;
+  readonly #xattrs: Column;
 
-  constructor(sets: XattrTable) {
+  constructor(sets: XattrTable, pages: Pages) {
+    this.#mode = new Column(Uint16Array, pages);
+    this.#uid = new Column(Uint32Array, pages);
+    this.#gid = new Column(Uint32Array, pages);
+    this.#seconds = new Column(Float64Array, pages);
+    this.#nanoseconds = new Column(Uint32Array, pages);
+    this.#xattrs = new Column(Uint32Array, pages);
     this.#sets = sets;
   }
 
@@ -62,11 +69,14 @@ class AttributeTable {
 /** Names below folders: a row is the folder's index and the name. */
 class NameTable {
   readonly #pool: NamePool;
-  readonly #folder = new Column(Uint32Array);
-  readonly #offset = new Column(Uint32Array);
-  readonly #length = new Column(Uint8Array);
+  readonly #folder: Column;
+  readonly #offset: Column;
+  readonly #length: Column;
 
-  constructor(pool: NamePool) {
+  constructor(pool: NamePool, pages: Pages) {
+    this.#folder = new Column(Uint32Array, pages);
+    this.#offset = new Column(Uint32Array, pages);
+    this.#length = new Column(Uint8Array, pages);
     this.#pool = pool;
   }
 
@@ -97,12 +107,13 @@ const LISTED = 1;
 export class FolderTable {
   readonly #names: NameTable;
   readonly #attributes: AttributeTable;
-  readonly #state = new Column(Uint8Array);
+  readonly #state: Column;
   #known: Map<string, number> | undefined = new Map();
 
-  constructor(pool: NamePool, xattrs: XattrTable) {
-    this.#names = new NameTable(pool);
-    this.#attributes = new AttributeTable(xattrs);
+  constructor(pool: NamePool, xattrs: XattrTable, pages: Pages) {
+    this.#state = new Column(Uint8Array, pages);
+    this.#names = new NameTable(pool, pages);
+    this.#attributes = new AttributeTable(xattrs, pages);
     this.#names.push(ROOT, '');
     this.#attributes.push(undefined);
     this.#state.push(IMPLIED);
@@ -179,13 +190,16 @@ export type Kind = (typeof Kind)[keyof typeof Kind];
 export class EntryTable {
   readonly #names: NameTable;
   readonly #attributes: AttributeTable;
-  readonly #kind = new Column(Uint8Array);
-  readonly #size = new Column(Float64Array);
-  readonly #detail = new Column(Uint32Array);
+  readonly #kind: Column;
+  readonly #size: Column;
+  readonly #detail: Column;
 
-  constructor(pool: NamePool, xattrs: XattrTable) {
-    this.#names = new NameTable(pool);
-    this.#attributes = new AttributeTable(xattrs);
+  constructor(pool: NamePool, xattrs: XattrTable, pages: Pages) {
+    this.#kind = new Column(Uint8Array, pages);
+    this.#size = new Column(Float64Array, pages);
+    this.#detail = new Column(Uint32Array, pages);
+    this.#names = new NameTable(pool, pages);
+    this.#attributes = new AttributeTable(xattrs, pages);
   }
 
   get length(): number {
@@ -258,13 +272,22 @@ export interface Node {
 
 /** Everything that is to come into being, content aside. */
 export class Tree {
-  readonly #pool = new NamePool();
+  readonly #pool: NamePool;
   readonly #xattrs = new XattrTable();
-  readonly folders = new FolderTable(this.#pool, this.#xattrs);
-  readonly entries = new EntryTable(this.#pool, this.#xattrs);
+  readonly folders: FolderTable;
+  readonly entries: EntryTable;
   readonly #nodes: Node[] = [];
-  readonly #targetOffset = new Column(Uint32Array);
-  readonly #targetLength = new Column(Uint32Array);
+  readonly #targetOffset: Column;
+  readonly #targetLength: Column;
+
+  /** `pages`: the memory of its tables. */
+  constructor(pages: Pages) {
+    this.#pool = new NamePool(pages);
+    this.folders = new FolderTable(this.#pool, this.#xattrs, pages);
+    this.entries = new EntryTable(this.#pool, this.#xattrs, pages);
+    this.#targetOffset = new Column(Uint32Array, pages);
+    this.#targetLength = new Column(Uint32Array, pages);
+  }
 
   /** Keeps where a symlink points to; returns its index, the link's `detail`. */
   addTarget(target: ByteString): number {

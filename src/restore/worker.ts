@@ -1,18 +1,16 @@
 /** A worker of a restore: writes volumes and checks files, one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { parseSecretKey, type SecretKey } from '../crypto/open.ts';
 import { free } from '../free.ts';
 import type { ByteString } from '../model.ts';
 import { OpenFolders } from '../target/open-folders.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { StopFlag } from '../worker/stop.ts';
 import { checkFiles } from './check-files.ts';
-import type { Job, JobResult } from './jobs.ts';
+import type { Job, JobResult, VolumeRows } from './jobs.ts';
 import { type WriteOptions, writeVolume } from './write-volume.ts';
 
 /** What the worker is started with. */
 export interface WorkerData {
-  secret: SecretKey;
   /** The target, by its path and, as all threads have the same open files, by its number. */
   root: ByteString;
   rootFd: number | undefined;
@@ -22,12 +20,13 @@ export interface WorkerData {
   stop: SharedArrayBuffer;
 }
 
-/** What it is sent: jobs, and that it is to end. */
-export type ToWorker = Job | { kind: 'stop' };
+/** What it is sent: jobs, what it has asked for, and that it is to end. */
+export type ToWorker = Job | { kind: 'rows'; rows: VolumeRows } | { kind: 'stop' };
 
 /** What it posts. */
 export type FromWorker =
   | { kind: 'progress'; files: number; bytes: number }
+  | { kind: 'more' }
   | { kind: 'done'; result: JobResult }
   | { kind: 'failed'; error: PostedError };
 
@@ -38,7 +37,6 @@ const STEP_FILES = 200;
 const port = parentPort;
 if (port === null) throw new Error('worker is started as a worker only');
 const data = workerData as WorkerData;
-const key = parseSecretKey(data.secret);
 const stop = new StopFlag(data.stop);
 
 let files = 0;
@@ -62,10 +60,29 @@ function report(): void {
   bytes = 0;
 }
 
+/** Hears of the batch that was asked for. */
+let onRows: ((rows: VolumeRows) => void) | undefined;
+
+/** Asks for one batch after the other, each while the one before is worked on; what comes for a job that has ended is heard by nobody. */
+function askForRows(): () => Promise<VolumeRows> {
+  const ask = () =>
+    new Promise<VolumeRows>((resolve) => {
+      onRows = resolve;
+      post({ kind: 'more' });
+    });
+  let due = ask();
+  return async () => {
+    const rows = await due;
+    if (!rows.last) due = ask();
+    return rows;
+  };
+}
+
 async function perform(job: Job): Promise<JobResult> {
   try {
-    return job.kind === 'volume' ? await writeVolume(job, await key, options) : checkFiles(job, options);
+    return job.kind === 'volume' ? await writeVolume(job, askForRows(), options) : checkFiles(job, options);
   } finally {
+    onRows = undefined;
     // A worker may be ended after any job, and what a thread has open is closed by nobody else.
     folders.close();
     if (job.kind === 'volume') free(job.ciphertext);
@@ -79,6 +96,10 @@ function post(message: FromWorker): void {
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'stop') {
     port.close();
+    return;
+  }
+  if (message.kind === 'rows') {
+    onRows?.(message.rows);
     return;
   }
   perform(message).then(

@@ -1,7 +1,6 @@
 /** Writes what one volume brings into the files of a target. Runs in a worker: file calls are synchronous, several times cheaper there. */
 import { closeSync, writeSync } from 'node:fs';
 import { sha256 } from '../chunk/digest.ts';
-import type { ParsedSecretKey } from '../crypto/open.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
@@ -9,8 +8,15 @@ import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { clear, createFile, reopenFile } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
-import { unpackVolume } from '../volume/unpack.ts';
-import { attributesOf, digestOf, type FileTrouble, type JobResult, type VolumeJob } from './jobs.ts';
+import { unpackChunks } from '../volume/chunks.ts';
+import {
+  attributesOf,
+  digestOf,
+  type FileTrouble,
+  type JobResult,
+  type VolumeJob,
+  type VolumeRows,
+} from './jobs.ts';
 
 /** How files are written. */
 export interface WriteOptions {
@@ -30,20 +36,20 @@ export interface WriteOptions {
 const OPEN_FILES = 16;
 
 /**
- * Does one volume's job. Files whose chunks are damaged, or that cannot be written, are in the result, and do not keep the others
- * from being written. Errors: those that end the whole restore: `no-space`, `io`, and `key`.
+ * Does one volume's job; `more` gives what it brings, batch by batch. Files whose chunks are damaged, or that cannot be written, are in the
+ * result, and do not keep the others from being written. Errors: those that end the whole restore: `no-space` and `io`.
  */
 export async function writeVolume(
   job: VolumeJob,
-  key: ParsedSecretKey,
+  more: () => Promise<VolumeRows>,
   options: WriteOptions,
 ): Promise<JobResult> {
-  const writer = new VolumeWriter(job, options);
+  const writer = new VolumeWriter(job.object, await more(), more, options);
   let damage: HoldfastError | undefined;
   try {
-    await unpackVolume(
+    await unpackChunks(
       job.ciphertext,
-      key,
+      job.sessionKey,
       job,
       (position, digest, bytes) => writer.take(position, digest, bytes),
       (position) => writer.wants(position),
@@ -58,37 +64,41 @@ export async function writeVolume(
 }
 
 class VolumeWriter {
-  readonly #job: VolumeJob;
+  readonly #object: string;
+  readonly #more: () => Promise<VolumeRows>;
   readonly #options: WriteOptions;
-  readonly #paths: ByteString[];
-  /** The stretch that is due next, and which of them were written. */
+  #rows: VolumeRows;
+  #paths: ByteString[];
+  /** The stretch that is due next. */
   #next = 0;
-  readonly #written: Uint8Array;
-  /** Rows of files of which nothing more is written. */
+  /** Files of which nothing more is written. */
   readonly #given = new Map<number, FileTrouble>();
+  /** Files of which a stretch has not come, and whether they are made in one go. */
+  readonly #missed = new Map<number, boolean>();
   readonly #notSet: [number, number][] = [];
   #done = 0;
-  /** Open files in parts by row, the one used longest ago first. */
-  readonly #open = new Map<number, number>();
+  /** Open files in parts by entry, the one used longest ago first. */
+  readonly #open = new Map<number, File & { fd: number }>();
 
-  constructor(job: VolumeJob, options: WriteOptions) {
-    this.#job = job;
+  constructor(object: string, first: VolumeRows, more: () => Promise<VolumeRows>, options: WriteOptions) {
+    this.#object = object;
+    this.#rows = first;
+    this.#paths = first.files.paths.split('\0');
+    this.#more = more;
     this.#options = options;
-    this.#paths = job.files.paths.split('\0');
-    this.#written = new Uint8Array(job.stretches.file.length);
   }
 
-  /** Whether a chunk is needed. To be asked for each, in ascending order. */
+  /** Whether a chunk may be needed. To be asked for each, in ascending order. */
   wants(position: number): boolean {
-    const { stretches } = this.#job;
-    while (this.#next < stretches.file.length && (stretches.position[this.#next] as number) < position)
-      this.#next++;
-    return stretches.position[this.#next] === position;
+    this.#missUpTo(position);
+    const { stretches, last } = this.#rows;
+    return this.#next < stretches.file.length ? stretches.position[this.#next] === position : !last;
   }
 
-  take(position: number, digest: string, bytes: Uint8Array): void {
+  take(position: number, digest: string, bytes: Uint8Array): void | Promise<void> {
     this.#options.checkpoint();
-    const { stretches } = this.#job;
+    this.#missUpTo(position);
+    const { stretches, last } = this.#rows;
     let files = 0;
     let length = 0;
     for (; stretches.position[this.#next] === position; this.#next++) {
@@ -98,52 +108,78 @@ class VolumeWriter {
       length += stretches.length[this.#next] as number;
     }
     this.#options.onProgress(files, length);
+    // The next batch may begin with further stretches of the same chunk.
+    if (this.#next === stretches.file.length && !last)
+      return this.#turn().then(() => this.take(position, digest, bytes));
   }
 
   closeFiles(): void {
-    for (const row of [...this.#open.keys()]) this.#close(row);
+    for (const file of [...this.#open.values()]) this.#close(file);
   }
 
-  result(damage: HoldfastError | undefined): JobResult {
-    const { stretches, object } = this.#job;
-    for (const [i, row] of stretches.file.entries()) {
-      if (this.#written[i] === 1 || this.#given.has(row)) continue;
-      const problem =
-        damage === undefined
-          ? `needs a chunk that ${object} does not hold`
-          : `is lost with ${object}, which is damaged`;
-      this.#giveUp(row, 'damage', problem);
+  /** What came of it; what has not come is given up. */
+  async result(damage: HoldfastError | undefined): Promise<JobResult> {
+    for (;;) {
+      this.#missUpTo(Number.POSITIVE_INFINITY);
+      if (this.#rows.last) break;
+      await this.#turn();
+    }
+    const problem =
+      damage === undefined
+        ? `needs a chunk that ${this.#object} does not hold`
+        : `is lost with ${this.#object}, which is damaged`;
+    for (const [entry, whole] of this.#missed) {
+      if (!this.#given.has(entry)) this.#given.set(entry, { entry, kind: 'damage', problem, begun: !whole });
     }
     const result: JobResult = { done: this.#done, troubles: [...this.#given.values()], notSet: this.#notSet };
     if (damage !== undefined) result.damage = damage.message;
     return result;
   }
 
+  async #turn(): Promise<void> {
+    this.#rows = await this.#more();
+    this.#paths = this.#rows.files.paths.split('\0');
+    this.#next = 0;
+  }
+
+  /** Notes the stretches of chunks before `position`, which have not come. */
+  #missUpTo(position: number): void {
+    const { stretches, files, whole } = this.#rows;
+    for (; (stretches.position[this.#next] ?? position) < position; this.#next++) {
+      const row = stretches.file[this.#next] as number;
+      this.#missed.set(files.entries[row] as number, whole[row] === 1);
+    }
+  }
+
   #place(i: number, digest: string, bytes: Uint8Array): void {
-    const { stretches, whole, object } = this.#job;
+    const { stretches, whole, files } = this.#rows;
     const row = stretches.file[i] as number;
-    if (this.#given.has(row)) return;
+    const file: File = {
+      entry: files.entries[row] as number,
+      path: this.#paths[row] as ByteString,
+      whole: whole[row] === 1,
+    };
+    if (this.#given.has(file.entry)) return;
     const offset = stretches.offset[i] as number;
     const length = stretches.length[i] as number;
     if (offset + length > bytes.length) {
-      this.#giveUp(row, 'damage', `needs more of a chunk of ${object} than there is`);
+      this.#giveUp(file, 'damage', `needs more of a chunk of ${this.#object} than there is`);
       return;
     }
     const stretch = bytes.subarray(offset, offset + length);
-    this.#attempt(row, () => {
-      if (whole[row] === 1) this.#makeWhole(row, stretch, length === bytes.length ? digest : sha256(stretch));
-      else writeAll(this.#file(row), stretch, stretches.at[i] as number);
-      this.#written[i] = 1;
+    this.#attempt(file, () => {
+      if (file.whole) this.#makeWhole(file, row, stretch, length === bytes.length ? digest : sha256(stretch));
+      else writeAll(this.#descriptor(file), stretch, stretches.at[i] as number);
     });
   }
 
-  #makeWhole(row: number, bytes: Uint8Array, digest: string): void {
-    const { files } = this.#job;
+  #makeWhole(file: File, row: number, bytes: Uint8Array, digest: string): void {
+    const { files } = this.#rows;
     if (digest !== digestOf(files, row)) {
-      this.#giveUp(row, 'damage', 'does not match its digest');
+      this.#giveUp(file, 'damage', 'does not match its digest');
       return;
     }
-    const path = toFsPath(this.#options.folders.place(this.#paths[row] as string));
+    const path = toFsPath(this.#options.folders.place(file.path));
     const fd = createFile(path, this.#options.replace);
     let failed: number;
     try {
@@ -156,47 +192,54 @@ class VolumeWriter {
       throw error;
     }
     closeSync(fd);
-    if (failed !== 0) this.#notSet.push([files.entries[row] as number, failed]);
+    if (failed !== 0) this.#notSet.push([file.entry, failed]);
     this.#done++;
   }
 
-  #file(row: number): number {
-    const known = this.#open.get(row);
+  #descriptor(file: File): number {
+    const known = this.#open.get(file.entry);
     if (known !== undefined) {
-      this.#open.delete(row);
-      this.#open.set(row, known);
-      return known;
+      this.#open.delete(file.entry);
+      this.#open.set(file.entry, known);
+      return known.fd;
     }
-    const [oldest] = this.#open.keys();
+    const [oldest] = this.#open.values();
     if (this.#open.size >= OPEN_FILES && oldest !== undefined) this.#close(oldest);
-    const fd = reopenFile(toFsPath(this.#options.folders.place(this.#paths[row] as string)), 'write');
-    this.#open.set(row, fd);
+    const fd = reopenFile(toFsPath(this.#options.folders.place(file.path)), 'write');
+    this.#open.set(file.entry, { ...file, fd });
     return fd;
   }
 
-  #close(row: number): void {
-    const fd = this.#open.get(row);
-    this.#open.delete(row);
+  #close(file: File & { fd: number }): void {
+    this.#open.delete(file.entry);
     // Network file systems say only now what they could not write.
-    if (fd !== undefined) this.#attempt(row, () => closeSync(fd));
+    this.#attempt(file, () => closeSync(file.fd));
   }
 
-  #attempt(row: number, action: () => void): void {
+  #attempt(file: File, action: () => void): void {
     try {
       action();
     } catch (error) {
-      const path = show(this.#paths[row] as string);
+      const path = show(file.path);
       if (endsRestore(error)) throw writeFailed(path, error);
       if (systemCode(error) === undefined) throw error;
-      this.#giveUp(row, 'io', `cannot be written (${systemCode(error)})`);
+      this.#giveUp(file, 'io', `cannot be written (${systemCode(error)})`);
     }
   }
 
-  #giveUp(row: number, kind: FileTrouble['kind'], problem: string): void {
-    const { files, whole } = this.#job;
+  #giveUp({ entry, whole }: File, kind: FileTrouble['kind'], problem: string): void {
     // A file that is made in one go is not there at all, or is removed at once.
-    this.#given.set(row, { entry: files.entries[row] as number, kind, problem, begun: whole[row] !== 1 });
+    this.#given.set(entry, { entry, kind, problem, begun: !whole });
   }
+}
+
+/** One file that a volume brings something to. */
+interface File {
+  /** Index in the plan. */
+  entry: number;
+  path: ByteString;
+  /** Whether it is made in one go. */
+  whole: boolean;
 }
 
 function writeAll(fd: number, bytes: Uint8Array, at: number): void {

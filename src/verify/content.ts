@@ -6,6 +6,7 @@ import { show } from '../format/bytes.ts';
 import type { StrategyNames } from '../format/names.ts';
 import { free } from '../free.ts';
 import { inOrder } from '../in-order.ts';
+import { Pages } from '../restore/pages.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
 import { unpackVolume } from '../volume/unpack.ts';
@@ -59,8 +60,21 @@ async function checkPoint(
   scratch: Scratch,
   request: ContentRequest,
 ): Promise<number> {
+  const pages = new Pages(request.scratch);
+  try {
+    return await checkFiles(point, chunks, new NewFiles(point, chunks, scratch, pages), request);
+  } finally {
+    pages.close();
+  }
+}
+
+async function checkFiles(
+  point: Point,
+  chunks: ChunkTable,
+  files: NewFiles,
+  request: ContentRequest,
+): Promise<number> {
   const { findings } = request;
-  const files = new NewFiles(point, chunks, scratch);
   await checkManifest(point, request, (item) => files.add(item));
   files.begin();
   await checkVolumes(point, files, chunks, request);

@@ -7,6 +7,7 @@ import type { Extent } from '../model.ts';
 import { Column } from '../restore/columns.ts';
 import { ContentTable } from '../restore/content.ts';
 import { NeededVolumes } from '../restore/needed.ts';
+import type { Pages } from '../restore/pages.ts';
 import { Assembly, digestOfHole } from './assembly.ts';
 import type { ChunkTable } from './chunk-table.ts';
 import type { Scratch } from './scratch.ts';
@@ -31,10 +32,10 @@ export class NewFiles {
   readonly bad: BadFile[] = [];
   readonly #chunks: ChunkTable;
   readonly #scratch: Scratch;
-  readonly #content = new ContentTable();
-  readonly #size = new Column(Float64Array);
-  readonly #first = new Column(Uint32Array);
-  readonly #state = new Column(Uint8Array);
+  readonly #content: ContentTable;
+  readonly #size: Column;
+  readonly #first: Column;
+  readonly #state: Column;
   /** Where the extents of the last file that was taken in end in the file. */
   #at = 0;
   #arrived = new Uint8Array(0);
@@ -43,8 +44,12 @@ export class NewFiles {
   #due: Uint32Array = new Uint32Array(0);
   #passed = 0;
 
-  /** `chunks`: those of the older sets of the chain. */
-  constructor(point: Point, chunks: ChunkTable, scratch: Scratch) {
+  /** `chunks`: those of the older sets of the chain. `pages`: the memory of the tables. */
+  constructor(point: Point, chunks: ChunkTable, scratch: Scratch, pages: Pages) {
+    this.#content = new ContentTable(pages);
+    this.#size = new Column(Float64Array, pages);
+    this.#first = new Column(Uint32Array, pages);
+    this.#state = new Column(Uint8Array, pages);
     this.volumes = new NeededVolumes(point);
     this.#chunks = chunks;
     this.#scratch = scratch;

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError, systemCode } from '../errors.ts';
+import { free } from '../free.ts';
 
 const CIPHER = 'aes-256-ctr';
 const BLOCK = 16;
@@ -41,6 +42,8 @@ export class Scratch {
         at += writeSync(this.#open(), sealed, at, sealed.length - at, offset + at);
     } catch (error) {
       throw this.#failure(error);
+    } finally {
+      free(sealed);
     }
   }
 
@@ -56,7 +59,9 @@ export class Scratch {
     } catch (error) {
       throw this.#failure(error);
     }
-    return this.#pad(offset, sealed, createDecipheriv);
+    const bytes = this.#pad(offset, sealed, createDecipheriv);
+    free(sealed);
+    return bytes;
   }
 
   /** Forgets everything: what comes next is encrypted with another key, since it uses the same offsets. */

@@ -1,0 +1,198 @@
+/** Takes a volume's archive apart (docs/format.md, section 4): plain ustar members named by their digests, and nothing else. */
+import { hash } from 'node:crypto';
+import { CHUNK_LIMIT } from '../format/limits.ts';
+import { free } from '../free.ts';
+
+/**
+ * Receives one chunk: its position in the volume (from 0), its SHA-256 in lower-case hex, which was checked, and its bytes, which
+ * are good only until the call returns, or until the promise that it returns is settled.
+ */
+export type OnChunk = (position: number, digest: string, bytes: Uint8Array) => void | Promise<void>;
+
+/** The archive is not as the format says; whoever knows the object's name turns it into an error. */
+export class MalformedArchive extends Error {}
+
+const BLOCK = 512;
+/** Two blocks of zeros end an archive. */
+const TRAILER = 2 * BLOCK;
+const ZEROS = Buffer.alloc(BLOCK);
+const DIGEST = /^[0-9a-f]{64}$/;
+/** Fields of a header (POSIX, pax, "ustar Interchange Format"): where each begins and how long it is. */
+const NAME = [0, 100] as const;
+const SIZE = [124, 12] as const;
+const CHECKSUM = [148, 8] as const;
+const TYPE = 156;
+const MAGIC = [257, 6] as const;
+const PREFIX = [345, 155] as const;
+/** What a file's header has as its type. */
+const FILE: ReadonlySet<number> = new Set([0, 0x30]);
+
+type Expecting = 'header' | 'content' | 'padding';
+
+/** The parser, given the archive's bytes in any cut. */
+export class Archive {
+  /** What a taker of chunks has thrown. */
+  thrown: { error: unknown } | undefined;
+  readonly #plainSize: number;
+  readonly #onChunk: OnChunk;
+  readonly #wanted: (position: number) => boolean;
+  #expecting: Expecting = 'header';
+  /** Bytes of what is expected that are still to come. */
+  #left = BLOCK;
+  /** What of it lay in pieces before this one; of content that nobody wants, nothing is kept. */
+  #held: Buffer = ZEROS;
+  #have = 0;
+  readonly #header = Buffer.alloc(BLOCK);
+  #skip = false;
+  #position = -1;
+  #digest = '';
+  #size = 0;
+  #plain = 0;
+  /** Bytes of zero at the end. */
+  #zeros = 0;
+  #badChunk: string | undefined;
+
+  /** `plainSize`: what the whole archive has, in bytes. */
+  constructor(plainSize: number, onChunk: OnChunk, wanted: (position: number) => boolean) {
+    this.#plainSize = plainSize;
+    this.#onChunk = onChunk;
+    this.#wanted = wanted;
+  }
+
+  /** Takes the next bytes; they are looked at until the promise, where one is returned, is settled. Throws MalformedArchive. */
+  take(piece: Buffer): void | Promise<void> {
+    this.#plain += piece.length;
+    if (this.#plain > this.#plainSize)
+      throw new MalformedArchive(`unpacks to more than the ${this.#plainSize} bytes that it should`);
+    return this.#take(piece, 0);
+  }
+
+  /** To be called when all bytes were taken. Throws MalformedArchive, also for chunks that did not match their digests. */
+  end(): void {
+    if (this.#plain !== this.#plainSize)
+      throw new MalformedArchive(`unpacks to ${this.#plain} bytes, but should to ${this.#plainSize}`);
+    if (this.#zeros !== TRAILER || this.#expecting !== 'header' || this.#left !== BLOCK)
+      throw new MalformedArchive('is not an archive of chunks alone');
+    if (this.#badChunk !== undefined) throw new MalformedArchive(this.#badChunk);
+  }
+
+  #take(piece: Buffer, from: number): void | Promise<void> {
+    let at = from;
+    while (at < piece.length) {
+      const part = piece.subarray(at, at + this.#left);
+      at += part.length;
+      this.#left -= part.length;
+      const whole = this.#gather(part);
+      if (whole === undefined) continue;
+      const taking = this.#taken(whole);
+      if (taking !== undefined) return taking.then(() => this.#take(piece, at));
+    }
+  }
+
+  /** What was expected, once it is complete: where it lies, if it is in one piece. */
+  #gather(part: Buffer): Buffer | undefined {
+    const passes = this.#expecting === 'padding' || this.#skip;
+    if (passes || (this.#have === 0 && this.#left === 0)) return this.#left === 0 ? part : undefined;
+    if (this.#have === 0)
+      this.#held = this.#expecting === 'header' ? this.#header : Buffer.allocUnsafeSlow(this.#size);
+    this.#held.set(part, this.#have);
+    this.#have += part.length;
+    return this.#left === 0 ? this.#held : undefined;
+  }
+
+  #taken(whole: Buffer): void | Promise<void> {
+    const gathered = this.#have > 0;
+    this.#have = 0;
+    switch (this.#expecting) {
+      case 'header':
+        this.#takeHeader(whole);
+        return;
+      case 'content': {
+        const padding = (BLOCK - (this.#size % BLOCK)) % BLOCK;
+        if (padding > 0) this.#expect('padding', padding);
+        else this.#expect('header', BLOCK);
+        if (this.#skip) {
+          this.#skip = false;
+          return;
+        }
+        return this.#takeContent(whole, gathered);
+      }
+      case 'padding':
+        this.#expect('header', BLOCK);
+    }
+  }
+
+  #takeHeader(header: Buffer): void {
+    if (header.equals(ZEROS)) {
+      this.#zeros += BLOCK;
+      this.#expect('header', BLOCK);
+      return;
+    }
+    if (this.#zeros > 0) throw new MalformedArchive('is not an archive of chunks alone');
+    this.#position++;
+    if (checksumOf(header) !== octal(header, CHECKSUM) || text(header, MAGIC) !== 'ustar')
+      throw new MalformedArchive(
+        `cannot be unpacked (no member begins after position ${this.#position - 1})`,
+      );
+    this.#digest = text(header, NAME);
+    this.#size = octal(header, SIZE);
+    const problem = !FILE.has(header[TYPE] as number)
+      ? 'is not a file'
+      : !DIGEST.test(this.#digest) || text(header, PREFIX) !== ''
+        ? 'is not named by a digest'
+        : !(this.#size > 0 && this.#size <= CHUNK_LIMIT)
+          ? `has ${this.#size} bytes, which no chunk may have`
+          : undefined;
+    if (problem !== undefined)
+      throw new MalformedArchive(`holds a member that ${problem} (position ${this.#position})`);
+    this.#skip = !this.#wanted(this.#position);
+    this.#expect('content', this.#size);
+  }
+
+  #takeContent(chunk: Buffer, isOwn: boolean): void | Promise<void> {
+    if (hash('sha256', chunk, 'hex') !== this.#digest) {
+      this.#badChunk ??= `holds a chunk that does not match its digest (position ${this.#position})`;
+      if (isOwn) free(chunk);
+      return;
+    }
+    const failed = (error: unknown): never => {
+      this.thrown = { error };
+      throw error;
+    };
+    const done = () => {
+      if (isOwn) free(chunk);
+    };
+    try {
+      const taking = this.#onChunk(this.#position, this.#digest, chunk);
+      if (taking !== undefined) return taking.then(done, failed);
+    } catch (error) {
+      failed(error);
+    }
+    done();
+  }
+
+  #expect(what: Expecting, bytes: number): void {
+    this.#expecting = what;
+    this.#left = bytes;
+  }
+}
+
+function text(header: Buffer, [at, length]: readonly [number, number]): string {
+  const end = header.indexOf(0, at);
+  return header.toString('latin1', at, end < 0 ? at + length : Math.min(end, at + length));
+}
+
+/** A number in octal digits, as far as they go; NaN where there are none. */
+function octal(header: Buffer, field: readonly [number, number]): number {
+  const digits = /^ *([0-7]+) *$/.exec(text(header, field))?.[1];
+  return digits === undefined ? Number.NaN : Number.parseInt(digits, 8);
+}
+
+/** The sum of all bytes of a header, its own field counted as spaces. */
+function checksumOf(header: Buffer): number {
+  let sum = 0;
+  for (let i = 0; i < BLOCK; i++) sum += header[i] as number;
+  const [at, length] = CHECKSUM;
+  for (let i = at; i < at + length; i++) sum += 0x20 - (header[i] as number);
+  return sum;
+}

@@ -1,0 +1,124 @@
+/** Volumes into chunks, given their session keys: decrypts, decompresses and takes apart one volume as a stream, and checks every chunk that is wanted. */
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, createZstdDecompress } from 'node:zlib';
+import { decrypt, type SessionKey } from '../crypto/decrypt.ts';
+import { HoldfastError } from '../errors.ts';
+import { WINDOW_LOG } from '../format/limits.ts';
+import { Archive, MalformedArchive, type OnChunk } from './archive.ts';
+import { FrameEnd } from './frame.ts';
+
+export type { OnChunk } from './archive.ts';
+
+/** Small writes and reads are dear: each is a hop to another thread. */
+const PIECE = 1024 * 1024;
+/** Pieces as small as this are copied rather than waited for. */
+const SMALL = 128 * 1024;
+
+/** What the signed commit says of a volume. */
+export interface ExpectedVolume {
+  /** Full name of the object, for errors. */
+  object: string;
+  /** Bytes of the uncompressed content. */
+  plainSize: number;
+}
+
+/**
+ * Hands the chunks of one volume to `onChunk`, in order; those that `wanted` declines are passed over unread. The SHA-256
+ * of `ciphertext` must have been checked against the commit before. Chunks come before the end of the volume was
+ * seen: the volume is good only when the promise has resolved. A chunk that does not match its digest is not handed
+ * on, but those after it are, before the promise rejects.
+ *
+ * Errors: `damage`, naming the object, for everything that is not as docs/format.md sections 3 and 4 say. What `onChunk` throws is
+ * thrown on.
+ */
+export async function unpackChunks(
+  ciphertext: Uint8Array,
+  sessionKey: SessionKey,
+  expected: ExpectedVolume,
+  onChunk: OnChunk,
+  wanted: (position: number) => boolean = () => true,
+): Promise<void> {
+  const archive = new Archive(expected.plainSize, onChunk, wanted);
+  const zstd = createZstdDecompress({
+    chunkSize: PIECE,
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+  });
+  try {
+    await pipeline(compressed(ciphertext, sessionKey, expected), zstd, sinkOf(archive));
+  } catch (error) {
+    if (archive.thrown !== undefined) throw archive.thrown.error;
+    if (error instanceof HoldfastError) throw error;
+    const problem =
+      error instanceof MalformedArchive
+        ? error.message
+        : `cannot be unpacked (${error instanceof Error ? error.message : 'error'})`;
+    throw damaged(expected, problem, error);
+  }
+}
+
+/** The bytes of the one zstd frame that the message must hold. Their memory is given back when the next ones are asked for. */
+async function* compressed(
+  ciphertext: Uint8Array,
+  sessionKey: SessionKey,
+  { object }: ExpectedVolume,
+): AsyncGenerator<Uint8Array, void> {
+  const frame = new FrameEnd();
+  let last: ArrayBufferLike | undefined;
+  for (const piece of decrypt(ciphertext, sessionKey, { object })) {
+    frame.push(piece);
+    // Several pieces may lie in one buffer.
+    if (last !== piece.buffer) release(last);
+    last = piece.buffer;
+    // A stream takes large pieces one at a time, but gathers small ones.
+    yield piece.length < SMALL ? Buffer.from(piece) : piece;
+  }
+  release(last);
+  frame.end();
+}
+
+function sinkOf(archive: Archive): Writable {
+  return new Writable({
+    highWaterMark: PIECE,
+    write(piece: Buffer, _encoding, done) {
+      const taken = () => {
+        // The decompressor fills one buffer after the other: with its last byte, one has served.
+        if (piece.byteOffset + piece.length === piece.buffer.byteLength) release(piece.buffer);
+        done();
+      };
+      const failed = (error: unknown) => done(asError(error));
+      try {
+        const taking = archive.take(piece);
+        if (taking === undefined) taken();
+        else taking.then(taken, failed);
+      } catch (error) {
+        failed(error);
+      }
+    },
+    final(done) {
+      try {
+        archive.end();
+        done();
+      } catch (error) {
+        done(asError(error));
+      }
+    },
+  });
+}
+
+/** Gives memory back, but for small buffers, which others may share. */
+function release(buffer: ArrayBufferLike | undefined): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= SMALL && !buffer.detached) buffer.transfer(0);
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('failed', { cause: error });
+}
+
+function damaged({ object }: ExpectedVolume, problem: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    'damage',
+    `${object} ${problem}: it is damaged, or was not written by Holdfast; run holdfast verify to see which points it harms`,
+    { object, cause },
+  );
+}

@@ -79,7 +79,9 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
         marker.claim(seq, volume);
       },
       remake: (entry) =>
-        makeSized(open.place(targetPath(root, plan.tree.path(entry))), plan.tree.entries.size(entry), true),
+        open.at(targetPath(root, plan.tree.path(entry)), (place) =>
+          makeSized(place, plan.tree.entries.size(entry), true),
+        ),
       onProgress: (files, bytes) => observer.advance({ files, bytes }),
     });
 

@@ -7,7 +7,7 @@ import { show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
-import { clear, createFile, reopenFile } from '../target/folder.ts';
+import { clear, createFile, type FsPath, reopenFile } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
 import { unpackVolume } from '../volume/unpack.ts';
 import { attributesOf, digestOf, type FileTrouble, type JobResult, type VolumeJob } from './jobs.ts';
@@ -143,7 +143,14 @@ class VolumeWriter {
       this.#giveUp(row, 'damage', 'does not match its digest');
       return;
     }
-    const path = toFsPath(this.#options.folders.place(this.#paths[row] as string));
+    this.#options.folders.at(this.#paths[row] as string, (place) =>
+      this.#makeFile(row, bytes, toFsPath(place)),
+    );
+    this.#done++;
+  }
+
+  #makeFile(row: number, bytes: Uint8Array, path: FsPath): void {
+    const { files } = this.#job;
     const fd = createFile(path, this.#options.replace);
     let failed: number;
     try {
@@ -157,7 +164,6 @@ class VolumeWriter {
     }
     closeSync(fd);
     if (failed !== 0) this.#notSet.push([files.entries[row] as number, failed]);
-    this.#done++;
   }
 
   #file(row: number): number {
@@ -169,7 +175,9 @@ class VolumeWriter {
     }
     const [oldest] = this.#open.keys();
     if (this.#open.size >= OPEN_FILES && oldest !== undefined) this.#close(oldest);
-    const fd = reopenFile(toFsPath(this.#options.folders.place(this.#paths[row] as string)), 'write');
+    const fd = this.#options.folders.at(this.#paths[row] as string, (place) =>
+      reopenFile(toFsPath(place), 'write'),
+    );
     this.#open.set(row, fd);
     return fd;
   }

@@ -4,6 +4,8 @@ import { type Action, Decisions, Existing } from './restore/existing.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import type { Trouble } from './restore/trouble.ts';
+import { OpenFolders } from './target/open-folders.ts';
+import { closeTarget, type TargetChoice } from './target/target.ts';
 
 export type { Action } from './restore/existing.ts';
 
@@ -21,6 +23,8 @@ export interface Rehearsal {
   volumes: { name: string; size: number }[];
   /** What would not come back, or not as it was. */
   damaged: Trouble[];
+  /** What stays, since it cannot be looked at. */
+  incomplete: Trouble[];
   doubtful: Trouble[];
 }
 
@@ -34,9 +38,27 @@ export async function rehearse(
 ): Promise<Rehearsal> {
   const { target } = request;
   const choice = target === undefined ? undefined : choose({ ...request, target }, identify(request));
+  try {
+    return await rehearseInto(choice, request, onEntry);
+  } finally {
+    if (choice !== undefined) closeTarget(choice);
+  }
+}
+
+async function rehearseInto(
+  choice: TargetChoice | undefined,
+  request: RehearsalRequest,
+  onEntry: (entry: Entry, action: Action) => void,
+): Promise<Rehearsal> {
   const existing =
     choice === undefined
-      ? new Existing({ root: '', overwrite: 'always', decided: new Decisions(), onEntry })
+      ? new Existing({
+          root: '',
+          folders: new OpenFolders('', undefined),
+          overwrite: 'always',
+          decided: new Decisions(),
+          onEntry,
+        })
       : whatExists(request, choice, onEntry);
   const plan = await makePlan(request, existing);
   const isClaimed = (index: number) => choice !== undefined && isWritten(plan, choice, index);
@@ -53,6 +75,7 @@ export async function rehearse(
       .map((index) => plan.volumes.get(index))
       .map(({ name, object }) => ({ name, size: object.size })),
     damaged: plan.damaged,
+    incomplete: existing?.unseen ?? [],
     doubtful: plan.doubtful,
   };
 }

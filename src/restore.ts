@@ -11,8 +11,9 @@ import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
 import { ROOT } from './restore/tree.ts';
+import type { RestoreIdentity } from './target/marker.ts';
 import { OpenFolders } from './target/open-folders.ts';
-import { closeTarget, openTarget, setFinalMode } from './target/target.ts';
+import { closeTarget, openTarget, setFinalMode, type TargetChoice } from './target/target.ts';
 
 export type { Forecast } from './restore/forecast.ts';
 export type { RestoreRequest } from './restore/request.ts';
@@ -35,6 +36,19 @@ export interface RestoreObserver {
 export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
   const identity = identify(request);
   const choice = choose(request, identity);
+  try {
+    return await restoreInto(choice, identity, request, observer);
+  } finally {
+    closeTarget(choice);
+  }
+}
+
+async function restoreInto(
+  choice: TargetChoice,
+  identity: RestoreIdentity,
+  request: RestoreRequest,
+  observer: RestoreObserver,
+): Promise<RestoreResult> {
   observer.phase('reading the list of entries');
   const existing = whatExists(request, choice);
   const plan = await makePlan(request, existing);
@@ -103,10 +117,12 @@ export async function restore(request: RestoreRequest, observer: RestoreObserver
     marker.remove();
     if (plan.tree.folders.isListed(ROOT)) finishFolder(finish, ROOT);
     else setFinalMode(target);
-    return { ...sumUp(plan, finish, brought.lost), kept: existing?.kept ?? 0 };
+    const result = sumUp(plan, finish, brought.lost);
+    const { kept = 0, unseen = [] } = existing ?? {};
+    return { ...result, kept, incomplete: [...unseen, ...result.incomplete] };
   } finally {
     open.close();
-    closeTarget(target);
+    marker.close();
   }
 }
 

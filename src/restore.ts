@@ -3,13 +3,14 @@
  * Each step is a module below restore/ and target/; here is their order, and what is reported of them.
  */
 import { HoldfastError } from './errors.ts';
-import { bringContent } from './restore/bring.ts';
+import { type BringOptions, bringContent, volumesOf } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
+import { makeStandIns } from './restore/stand-in.ts';
 import { ROOT } from './restore/tree.ts';
 import type { RestoreIdentity } from './target/marker.ts';
 import { OpenFolders } from './target/open-folders.ts';
@@ -81,7 +82,7 @@ async function restoreInto(
     observer.advance({ files: prepared.empty });
 
     observer.phase('restoring');
-    const brought = await bringContent({
+    const bring: BringOptions = {
       ...common,
       rootFd,
       store: request.store,
@@ -97,7 +98,16 @@ async function restoreInto(
           makeSized(place, plan.tree.entries.size(entry), true),
         ),
       onProgress: (files, bytes) => observer.advance({ files, bytes }),
-    });
+    };
+    const brought = await bringContent(bring);
+    const chosen = { ...common, open, ...prepared };
+    for (let only = makeStandIns(chosen); only.size > 0; only = makeStandIns(chosen)) {
+      const volumes = new Set([...only].flatMap((entry) => volumesOf(plan, entry)));
+      const isOther = (index: number) => !volumes.has(index);
+      const more = await bringContent({ ...bring, only, isClaimed: isOther, onWritten: () => {} });
+      for (const [entry, what] of more.notSet) brought.notSet.set(entry, what);
+      brought.lost.push(...more.lost);
+    }
 
     observer.phase('finishing');
     const finish: FinishOptions = {

@@ -12,6 +12,7 @@ import type { OpenFolders } from '../target/open-folders.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { FolderState } from './prepare.ts';
+import { firstName } from './stand-in.ts';
 import { Kind, ROOT } from './tree.ts';
 
 /** What finishing takes. */
@@ -106,21 +107,35 @@ function makeSpecial(
 function makeHardLink(options: FinishOptions, entry: number, at: ByteString): void {
   const { plan, root, troubles } = options;
   const { entries } = plan.tree;
-  const first = entries.detail(entry);
+  const first = firstName(plan.tree, entry);
+  const kind = entries.kind(first);
   const trouble = troubles.get(first);
-  if (trouble !== undefined || entries.kind(first) === Kind.none) {
+  if (trouble?.kind === 'io' && (kind === Kind.symlink || kind === Kind.node)) {
+    entries.standIn(entry, first);
+    if (kind === Kind.symlink) makeSymlink(options, entry, at);
+    else makeSpecial(options, entry, at);
+    return;
+  }
+  if (trouble !== undefined || kind === Kind.none) {
     const problem = `is another name of ${show(plan.tree.path(first))}, which did not come back`;
     troubles.set(entry, { entry, kind: trouble?.kind ?? 'damage', problem, begun: false });
     return;
   }
-  options.open.at(targetPath(root, plan.tree.path(first)), (there) => linkOrCopy(options, entry, there, at));
+  options.open.at(targetPath(root, plan.tree.path(first)), (there) =>
+    linkOrCopy(options, entry, first, there, at),
+  );
 }
 
 /** Gives what was restored at `there` a further name at a place; where that cannot be, something that is the same. */
-function linkOrCopy(options: FinishOptions, entry: number, there: ByteString, at: ByteString): void {
+function linkOrCopy(
+  options: FinishOptions,
+  entry: number,
+  first: number,
+  there: ByteString,
+  at: ByteString,
+): void {
   const { plan, owner, replace, notSet } = options;
   const { entries } = plan.tree;
-  const first = entries.detail(entry);
   const existing = toFsPath(there);
   const path = toFsPath(at);
   try {

@@ -113,8 +113,12 @@ function prepareFile(options: PrepareOptions, result: Prepared, entry: number): 
   const path = targetPath(root, plan.tree.path(entry));
   try {
     options.folders.at(path, (place) => {
-      if (size === 0) makeEmpty(options, result, entry, place);
-      else if (!(options.prepared && isThere(place, size))) makeSized(place, size, options.replace);
+      if (size === 0) {
+        const failed = makeEmpty(options, entry, place);
+        if (failed !== 0) result.notSet.set(entry, failed);
+        result.empty++;
+      }
+      if (size > 0 && !(options.prepared && isThere(place, size))) makeSized(place, size, options.replace);
     });
   } catch (error) {
     const problem = `cannot be made (${refuse(path, error)})`;
@@ -122,17 +126,15 @@ function prepareFile(options: PrepareOptions, result: Prepared, entry: number): 
   }
 }
 
-function makeEmpty(
-  { plan, owner, replace }: PrepareOptions,
-  result: Prepared,
+/** Makes an empty file with all that belongs to it; returns what could not be set. */
+export function makeEmpty(
+  { plan, owner, replace }: Pick<PrepareOptions, 'plan' | 'owner' | 'replace'>,
   entry: number,
   place: ByteString,
-): void {
+): number {
   const fd = createFile(toFsPath(place), replace);
   try {
-    const failed = setAttributes(fd, plan.tree.entries.attributes(entry), owner);
-    if (failed !== 0) result.notSet.set(entry, failed);
-    result.empty++;
+    return setAttributes(fd, plan.tree.entries.attributes(entry), owner);
   } finally {
     closeSync(fd);
   }

@@ -1,10 +1,19 @@
 /** Further names of files: each in its own place, however deep the first one lies. */
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { Entry } from '../../src/model.ts';
-import { folder } from '../helpers/quick-store.ts';
-import { at, fileOf, makeRestoreKeys, memoryRig, newTarget, type RestoreKeys, restoreNewest } from './rig.ts';
+import { file, folder } from '../helpers/quick-store.ts';
+import {
+  at,
+  fileOf,
+  makeRestoreKeys,
+  memoryRig,
+  newTarget,
+  type RestoreKeys,
+  restoreNewest,
+  symlink,
+} from './rig.ts';
 
 let keys: RestoreKeys;
 
@@ -121,3 +130,63 @@ for (const [what, make] of [
     expectLinked(target, entries);
   });
 }
+
+/** Each kind of thing under four names, of which the first is in /a, the next in /b, and so on. */
+function fourNames(): Entry[] {
+  const both = Buffer.concat([DEEP, FLAT]);
+  const names = ['a', 'b', 'c', 'd'].map((name) => `/${name}`);
+  const fifo = (path: string): Entry => ({ ...folder(path, 1), type: 'fifo', mode: 0o600, link: 'fifo' });
+  return names.flatMap((name) => [
+    folder(name, 1),
+    file(`${name}/empty`, 1, [], { link: 'empty', mode: 0o640 }),
+    fifo(`${name}/fifo`),
+    fileOf(`${name}/parts`, both, [at(1, 0, DEEP.length), at(2, 0, FLAT.length)], { link: 'parts' }),
+    symlink(`${name}/soft`, 'elsewhere', { link: 'soft' }),
+    fileOf(`${name}/whole`, DEEP, [at(1, 0, DEEP.length)], { link: 'whole', mode: 0o640 }),
+  ]);
+}
+
+const KINDS = ['empty', 'fifo', 'parts', 'soft', 'whole'];
+
+test('where a first name cannot be made, the content comes under the next that can, and the others are links to it', async () => {
+  const entries = fourNames();
+  const { quick } = memoryRig(keys);
+  await quick.add({ seq: 1, volumes: [[DEEP], [FLAT]], entries });
+  const target = await newTarget();
+  // A folder that is not empty gives way to nothing.
+  for (const name of KINDS)
+    for (const place of [`a/${name}/in/the/way`, `c/${name}/in/the/way`])
+      mkdirSync(join(target, place), { recursive: true });
+  const result = await restoreNewest(quick, keys, { target, overwrite: true });
+  expect(result.damaged).toEqual([]);
+  const named = result.incomplete.map(({ path }) => path).sort();
+  expect(named).toEqual(['a', 'c'].flatMap((name) => KINDS.map((kind) => `/${name}/${kind}`)));
+  expect(result).toMatchObject({ restored: entries.length - named.length, bytes: 12 });
+  expect(readFileSync(join(target, 'b/whole'), 'utf8')).toBe('deep');
+  expect(readFileSync(join(target, 'b/parts'), 'utf8')).toBe('deepflat');
+  expect(readFileSync(join(target, 'b/empty'), 'utf8')).toBe('');
+  expect(readlinkSync(join(target, 'b/soft'))).toBe('elsewhere');
+  expect(lstatSync(join(target, 'b/fifo')).isFIFO()).toBe(true);
+  expect(lstatSync(join(target, 'b/whole')).mode & 0o7777).toBe(0o640);
+  for (const kind of KINDS) {
+    const [one, other] = ['b', 'd'].map((name) => lstatSync(join(target, name, kind)));
+    expect([kind, one?.ino, one?.nlink]).toEqual([kind, other?.ino, 2]);
+    expect(existsSync(join(target, 'a', kind, 'in/the/way'))).toBe(true);
+  }
+});
+
+test('a name that stands in and cannot be made either leaves it to the one after it', async () => {
+  const entries = fourNames();
+  const { quick } = memoryRig(keys);
+  await quick.add({ seq: 1, volumes: [[DEEP], [FLAT]], entries });
+  const target = await newTarget();
+  for (const name of KINDS)
+    for (const folder of ['a', 'b', 'c']) mkdirSync(join(target, folder, name, 'x'), { recursive: true });
+  const result = await restoreNewest(quick, keys, { target, overwrite: true });
+  expect(result.incomplete.map(({ path }) => path).sort()).toEqual(
+    ['a', 'b', 'c'].flatMap((name) => KINDS.map((kind) => `/${name}/${kind}`)),
+  );
+  expect(readFileSync(join(target, 'd/whole'), 'utf8')).toBe('deep');
+  expect(readFileSync(join(target, 'd/parts'), 'utf8')).toBe('deepflat');
+  for (const kind of KINDS) expect([kind, lstatSync(join(target, 'd', kind)).nlink]).toEqual([kind, 1]);
+});

@@ -51,7 +51,7 @@ export class RestoreReport {
   }
 
   /** What would be done in all; sets the exit code. */
-  rehearsal({ entries, bytes, kept, volumes, forecast, damaged, doubtful }: Rehearsal): void {
+  rehearsal({ entries, bytes, kept, volumes, forecast, damaged, incomplete, doubtful }: Rehearsal): void {
     const into = this.#target === undefined ? '' : ` into ${this.#targetName()}`;
     this.#say(
       `Would restore ${describePoint(this.#point)}${into}: ${count(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${keptText(kept, ', and would leave %s as they are')}.`,
@@ -63,8 +63,10 @@ export class RestoreReport {
       if (volumes.length > NAMED) this.#say(`  and ${volumes.length - NAMED} more (--json names them all)`);
     }
     this.#list('note', doubtful);
+    this.#list('incomplete', incomplete);
     this.#list('damaged', damaged);
     if (damaged.length > 0) this.#context.exitCode = EXIT.damage;
+    else if (incomplete.length > 0) this.#context.exitCode = EXIT.incomplete;
     if (!this.#json) return;
     for (const { name, size } of volumes) this.#line({ event: 'volume', object: name, size });
     this.#line({
@@ -77,6 +79,7 @@ export class RestoreReport {
       volumes: volumes.length,
       download,
       ...(forecast === undefined ? {} : { free: forecast.free }),
+      incomplete: incomplete.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
       damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
     });
   }

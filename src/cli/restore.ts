@@ -117,7 +117,7 @@ async function run(paths: string[], options: RestoreOptions, context: CliContext
       arrangement: { ...arrangement, strip: place.depth },
       overwrite: overwrite !== undefined,
       ...(overwrite === undefined || overwrite === 'always' ? {} : { keep: overwrite }),
-      inPlace: destination === 'in-place',
+      inPlace: destination === 'in-place' ? { uid: process.geteuid?.() ?? 0 } : undefined,
       owner: options.owner,
       owners: options.numericOwner ? undefined : readOwnerNumbers(),
       impliedMode: 0o777 & ~process.umask(),
@@ -150,7 +150,7 @@ async function bring(
     total: (amount) => progress.total(amount),
     advance: (amount) => progress.advance(amount),
   };
-  const asks = request.inPlace === true && options.yes !== true;
+  const asks = request.inPlace !== undefined && options.yes !== true;
   const confirm = async (forecast: Forecast) => {
     // Nothing must be drawn over the question.
     progress.phase('');

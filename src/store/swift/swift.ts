@@ -35,9 +35,9 @@ export interface SwiftParts {
 /** Statuses with which a server says that it does not do something for these credentials, or at all. */
 const REFUSALS = new Set([401, 403, 404, 405, 501]);
 
-/** Names of one page of a listing: what servers give at most, unless set up otherwise. */
+/** Names of one page of a listing, asked for where a server's own pages are too large: it gives more than this by itself then. */
 const PAGE = 10_000;
-/** A page of names of 1,024 bytes, each character escaped, with what Swift says of each object. */
+/** Such a page of names of 1,024 bytes, each character escaped, with what Swift says of each object. */
 const PAGE_LIMIT = PAGE * 4096;
 /** The answer to anything but a get or a listing: an error page, at most. */
 const SMALL = 1 << 20;
@@ -48,6 +48,8 @@ export class SwiftStore implements Store {
   readonly #parts: SwiftParts;
   /** A credential that may do no more than it must is refused bulk deletions: they are a POST to the account. */
   #bulkIsRefused = false;
+  /** Some servers are set up for pages of more names than it is safe to hold. */
+  #pagesAreTooLarge = false;
 
   constructor(parts: SwiftParts) {
     this.label = `swift:${parts.container}${parts.prefix === '' ? '' : `/${parts.prefix}`}`;
@@ -228,17 +230,23 @@ export class SwiftStore implements Store {
     const asked: Asked = { failed: this.#words('cannot be listed'), right: 'list' };
     const query = {
       format: 'json',
-      limit: String(PAGE),
       ...(prefix !== '' && { prefix }),
       ...(marker !== '' && { marker }),
     };
-    return this.#persist(asked, async () => {
-      const reply = await this.#send({
+    const ask = () =>
+      this.#send({
         method: 'GET',
         container: this.#parts.container,
-        query,
+        // Swift refuses (412) a limit above its own `container_listing_limit`, which it need not tell.
+        query: { ...query, ...(this.#pagesAreTooLarge && { limit: String(PAGE) }) },
         limit: PAGE_LIMIT,
         what: asked.failed,
+      });
+    return this.#persist(asked, async () => {
+      const reply = await ask().catch((error: unknown) => {
+        if (!(error instanceof TooLarge) || this.#pagesAreTooLarge) throw error;
+        this.#pagesAreTooLarge = true;
+        return ask();
       });
       if (reply.status === 204 && isSwifts(reply)) return [];
       if (reply.status !== 200) throw verdict(reply, asked);

@@ -6,6 +6,7 @@
  * 404's page on as content, and `getFiles` never answers when a listing is malformed.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import storage, {
   type Identity,
@@ -156,7 +157,7 @@ export class SwiftClient {
     const abort = () => fail(new Transient('interrupted'));
     this.#signal.addEventListener('abort', abort, { once: true });
     const transferred = Math.max(body?.size ?? 0, Math.min(limit, 1 << 30));
-    const { connect, whole: besides } = this.#times;
+    const { connect, stall, whole: besides } = this.#times;
     const patience = besides + (transferred / SLOWEST) * 1000;
     const whole = setTimeout(
       () => fail(new Transient(`${what}: not finished after ${Math.round(patience / 1000)} s`)),
@@ -165,8 +166,19 @@ export class SwiftClient {
     const connecting = watchConnecting(pending, connect, () =>
       fail(new Transient(`${what}: no connection within ${connect / 1000} s`)),
     );
+    let answered = false;
+    // Some odd answers, such as an upgrade, bring neither a response nor an error.
+    pending.on('request', (request) => {
+      request.on('close', () => {
+        if (!answered) fail(new Transient(`${what}: the connection was closed without an answer`));
+      });
+    });
+    const abandoned = watchAbandoned(pending, stall, () =>
+      fail(new Transient(`${what}: no answer in time, and the connection is closed`)),
+    );
     pending.on('error', fail);
     pending.on('response', (response) => {
+      answered = true;
       if (method !== 'HEAD') {
         readAnswer(pending, response, limit, what).then(resolve, fail);
         return;
@@ -189,6 +201,7 @@ export class SwiftClient {
     return promise.finally(() => {
       clearTimeout(whole);
       connecting();
+      abandoned();
       this.#signal.removeEventListener('abort', abort);
     });
   }
@@ -207,6 +220,23 @@ function watchConnecting(pending: PendingRequest, within: number, giveUp: () => 
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(timer));
   });
   return () => clearTimeout(timer);
+}
+
+/** Calls `giveUp` so long after the connection has closed: the watch for a stall ends with it. Returns what ends this watch. */
+function watchAbandoned(pending: PendingRequest, after: number, giveUp: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let watched: Socket | undefined;
+  const begin = () => {
+    timer = setTimeout(giveUp, after);
+  };
+  pending.on('socket', (socket) => {
+    watched = socket.once('close', begin);
+  });
+  return () => {
+    clearTimeout(timer);
+    // A connection that is kept serves many requests.
+    watched?.off('close', begin);
+  };
 }
 
 /** Status and headers of an answer. */

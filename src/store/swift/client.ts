@@ -33,6 +33,8 @@ export interface Request {
   body?: { size: number; pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
   /** The most bytes that the body of a good answer (200) may have; pages that say what is wrong may have some more. */
   limit: number;
+  /** Called with each piece of the answer's body that arrives. */
+  moved?: () => void;
   /** Names the request in messages: `swift:backups: GET web01/…`. */
   what: string;
 }
@@ -134,7 +136,7 @@ export class SwiftClient {
   }
 
   #exchange(
-    { method, container, object, query, headers, body, limit, what }: Request,
+    { method, container, object, query, headers, body, limit, moved, what }: Request,
     ticket: Ticket,
   ): Promise<Omit<Reply, 'token'>> {
     const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
@@ -177,6 +179,7 @@ export class SwiftClient {
       fail(new Transient(`${what}: no answer in time, and the connection is closed`)),
     );
     pending.on('error', fail);
+    if (moved !== undefined) pending.on('data', moved);
     pending.on('response', (response) => {
       answered = true;
       if (method !== 'HEAD') {

@@ -87,13 +87,14 @@ export class SwiftStore implements Store {
     const asked: Asked = { failed: this.#words(`${name} cannot be stored`), right: 'write to', object: name };
     const size = body.reduce((sum, { length }) => sum + length, 0);
     let sent = 0;
-    const pieces = async function* (throttle: Throttle | undefined) {
+    const pieces = async function* (throttle: Throttle | undefined, moved: () => void) {
       for await (const piece of throttled(body, throttle)) {
         yield piece;
         sent += piece.length;
+        moved();
       }
     };
-    await this.#persist(asked, async (attempt) => {
+    await this.#persist(asked, async (attempt, moved) => {
       // All of it may have arrived, and only the answer been lost.
       if (attempt > 1 && sent === size && (await this.#isStored(object, size, md5, asked))) return;
       sent = 0;
@@ -102,7 +103,7 @@ export class SwiftStore implements Store {
         container: this.#parts.container,
         object,
         headers: { ETag: md5 },
-        body: { size, pieces: () => pieces(this.#parts.throttle) },
+        body: { size, pieces: () => pieces(this.#parts.throttle, moved) },
         limit: SMALL,
         what: asked.failed,
       });
@@ -121,13 +122,14 @@ export class SwiftStore implements Store {
   ): Promise<Uint8Array | undefined> {
     const object = this.#object(name);
     const asked: Asked = { failed: this.#words(`${name} cannot be read`), right: 'read', object: name };
-    return this.#persist(asked, async () => {
+    return this.#persist(asked, async (_, moved) => {
       const reply = await this.#send({
         method: 'GET',
         container: this.#parts.container,
         object,
         headers: anyCopy ? {} : { 'X-Newest': 'true' },
         limit,
+        moved,
         what: asked.failed,
       }).catch((error: unknown) => {
         // A page that some proxy puts in the object's place is no object.
@@ -233,20 +235,21 @@ export class SwiftStore implements Store {
       ...(prefix !== '' && { prefix }),
       ...(marker !== '' && { marker }),
     };
-    const ask = () =>
+    const ask = (moved: () => void) =>
       this.#send({
         method: 'GET',
         container: this.#parts.container,
         // Swift refuses (412) a limit above its own `container_listing_limit`, which it need not tell.
         query: { ...query, ...(this.#pagesAreTooLarge && { limit: String(PAGE) }) },
         limit: PAGE_LIMIT,
+        moved,
         what: asked.failed,
       });
-    return this.#persist(asked, async () => {
-      const reply = await ask().catch((error: unknown) => {
+    return this.#persist(asked, async (_, moved) => {
+      const reply = await ask(moved).catch((error: unknown) => {
         if (!(error instanceof TooLarge) || this.#pagesAreTooLarge) throw error;
         this.#pagesAreTooLarge = true;
-        return ask();
+        return ask(moved);
       });
       if (reply.status === 204 && isSwifts(reply)) return [];
       if (reply.status !== 200) throw verdict(reply, asked);
@@ -350,9 +353,9 @@ export class SwiftStore implements Store {
     );
   }
 
-  #persist<T>(asked: Asked, attempt: (number: number) => Promise<T>): Promise<T> {
-    const bounded = (number: number) =>
-      attempt(number).catch((error: unknown) => {
+  #persist<T>(asked: Asked, attempt: (number: number, moved: () => void) => Promise<T>): Promise<T> {
+    const bounded = (number: number, moved: () => void) =>
+      attempt(number, moved).catch((error: unknown) => {
         if (!(error instanceof TooLarge)) throw error;
         throw new Transient(
           `${asked.failed}: the answer is too large to be Swift's; does a proxy stand between?`,

@@ -182,7 +182,8 @@ const swift = z.strictObject({
   deadline: duration(1000, 'must be at least one second')
     .default('3m')
     .meta({
-      description: 'For how long a request that fails is tried again before the run gives up.',
+      description:
+        'For how long a request that fails is tried again before the run gives up; time in which data moves is not counted.',
       examples: ['10m'],
     }),
 });

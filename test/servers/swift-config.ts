@@ -38,6 +38,8 @@ export interface SwiftFeatures {
   bulk: boolean;
   /** The largest object, in bytes; Swift's own default if undefined. */
   maxFileSize: number | undefined;
+  /** The most names of one page of a listing; Swift's own default (10,000) if undefined. */
+  listingLimit: number | undefined;
 }
 
 /**
@@ -50,15 +52,17 @@ export const TOKEN_CACHE_S = 2;
 export const DEVICE = 'd1';
 
 /** swift.conf: what all the servers share. The hash affixes need not be secret here. */
-export function sharedConfig({ maxFileSize }: SwiftFeatures): string {
-  const limits = maxFileSize === undefined ? '' : `[swift-constraints]\nmax_file_size = ${maxFileSize}\n`;
+export function sharedConfig({ maxFileSize, listingLimit }: SwiftFeatures): string {
+  const limits = Object.entries({ max_file_size: maxFileSize, container_listing_limit: listingLimit })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} = ${value}\n`);
   return `[swift-hash]
 swift_hash_path_prefix = holdfast
 swift_hash_path_suffix = test
 [storage-policy:0]
 name = only
 default = yes
-${limits}`;
+${limits.length === 0 ? '' : `[swift-constraints]\n${limits.join('')}`}`;
 }
 
 /** The account, container or object server. */

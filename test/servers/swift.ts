@@ -64,6 +64,7 @@ const FEATURES: SwiftFeatures = {
   versions: true,
   bulk: true,
   maxFileSize: undefined,
+  listingLimit: undefined,
 };
 const USERS = [
   { user: 'town:keeper', admin: true },

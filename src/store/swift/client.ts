@@ -6,6 +6,7 @@
  * 404's page on as content, and `getFiles` never answers when a listing is malformed.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import storage, {
   type Identity,
@@ -32,6 +33,8 @@ export interface Request {
   body?: { size: number; pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
   /** The most bytes that the body of a good answer (200) may have; pages that say what is wrong may have some more. */
   limit: number;
+  /** Called with each piece of the answer's body that arrives. */
+  moved?: () => void;
   /** Names the request in messages: `swift:backups: GET web01/…`. */
   what: string;
 }
@@ -133,7 +136,7 @@ export class SwiftClient {
   }
 
   #exchange(
-    { method, container, object, query, headers, body, limit, what }: Request,
+    { method, container, object, query, headers, body, limit, moved, what }: Request,
     ticket: Ticket,
   ): Promise<Omit<Reply, 'token'>> {
     const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
@@ -156,7 +159,7 @@ export class SwiftClient {
     const abort = () => fail(new Transient('interrupted'));
     this.#signal.addEventListener('abort', abort, { once: true });
     const transferred = Math.max(body?.size ?? 0, Math.min(limit, 1 << 30));
-    const { connect, whole: besides } = this.#times;
+    const { connect, stall, whole: besides } = this.#times;
     const patience = besides + (transferred / SLOWEST) * 1000;
     const whole = setTimeout(
       () => fail(new Transient(`${what}: not finished after ${Math.round(patience / 1000)} s`)),
@@ -165,8 +168,20 @@ export class SwiftClient {
     const connecting = watchConnecting(pending, connect, () =>
       fail(new Transient(`${what}: no connection within ${connect / 1000} s`)),
     );
+    let answered = false;
+    // Some odd answers, such as an upgrade, bring neither a response nor an error.
+    pending.on('request', (request) => {
+      request.on('close', () => {
+        if (!answered) fail(new Transient(`${what}: the connection was closed without an answer`));
+      });
+    });
+    const abandoned = watchAbandoned(pending, stall, () =>
+      fail(new Transient(`${what}: no answer in time, and the connection is closed`)),
+    );
     pending.on('error', fail);
+    if (moved !== undefined) pending.on('data', moved);
     pending.on('response', (response) => {
+      answered = true;
       if (method !== 'HEAD') {
         readAnswer(pending, response, limit, what).then(resolve, fail);
         return;
@@ -189,6 +204,7 @@ export class SwiftClient {
     return promise.finally(() => {
       clearTimeout(whole);
       connecting();
+      abandoned();
       this.#signal.removeEventListener('abort', abort);
     });
   }
@@ -207,6 +223,23 @@ function watchConnecting(pending: PendingRequest, within: number, giveUp: () => 
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(timer));
   });
   return () => clearTimeout(timer);
+}
+
+/** Calls `giveUp` so long after the connection has closed: the watch for a stall ends with it. Returns what ends this watch. */
+function watchAbandoned(pending: PendingRequest, after: number, giveUp: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let watched: Socket | undefined;
+  const begin = () => {
+    timer = setTimeout(giveUp, after);
+  };
+  pending.on('socket', (socket) => {
+    watched = socket.once('close', begin);
+  });
+  return () => {
+    clearTimeout(timer);
+    // A connection that is kept serves many requests.
+    watched?.off('close', begin);
+  };
 }
 
 /** Status and headers of an answer. */

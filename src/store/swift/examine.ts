@@ -184,7 +184,5 @@ function decode(written: string): string | undefined {
 /** An error's message, without the advice to ask this very command. */
 function words(error: HoldfastError): string {
   const { message } = error.cause instanceof Transient ? error.cause : error;
-  return message
-    .replace('; "holdfast doctor" may tell more', '')
-    .replace('answered 412', 'answered 412, as when the container of X-History-Location is not there');
+  return message.replace('; "holdfast doctor" may tell more', '');
 }

@@ -45,6 +45,8 @@ const SMALL = 1 << 20;
 export class SwiftStore implements Store {
   readonly label: string;
   readonly uploads: number;
+  /** Object servers tell the container's of what they store and remove when they come to it. */
+  readonly listingsMayLie = true;
   readonly #parts: SwiftParts;
   /** A credential that may do no more than it must is refused bulk deletions: they are a POST to the account. */
   #bulkIsRefused = false;

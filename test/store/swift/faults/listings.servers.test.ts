@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import * as faulty from '../../../servers/faulty-path.ts';
 import { half, listing, nth, once } from '../../../servers/faulty-path.ts';
+import { loseObject } from '../../../servers/lose-object.ts';
 import { describeWithSwift } from '../../../servers/servers.ts';
 import type { SwiftAddress } from '../../../servers/swift.ts';
 import { listed, put } from '../../contract.ts';
@@ -159,5 +160,18 @@ describeWithSwift('a listing', (swift) => {
     expect(await at.store.stat('town/c')).toBeUndefined();
     expect(await at.store.get('town/c', 100)).toBeUndefined();
     await at.store.remove(['town/c']);
+  });
+
+  test('shows an object with its right size after the servers have lost it, which a look at it tells', async () => {
+    const at = await behindPath(swift(), { prefix: 'web01' });
+    for (const one of ['town/a', 'town/b']) await put(at.truth, one, 'xyz');
+    loseObject(swift(), at.container, 'web01/town/a');
+    expect(await listed(at.store, 'town/')).toEqual([
+      { name: 'town/a', size: 3 },
+      { name: 'town/b', size: 3 },
+    ]);
+    expect(at.store.listingsMayLie).toBe(true);
+    expect(await at.store.stat('town/a')).toBeUndefined();
+    expect(await at.store.stat('town/b')).toMatchObject({ size: 3 });
   });
 });

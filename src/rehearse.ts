@@ -37,33 +37,23 @@ export async function rehearse(
   request: RehearsalRequest,
   onEntry: (entry: Entry, action: Action) => void,
 ): Promise<Rehearsal> {
-  const pages = new Pages(request.scratch);
-  try {
-    return await rehearsePlanned(request, onEntry, pages);
-  } finally {
-    pages.close();
-  }
-}
-
-/** `pages`: the memory of the plan. */
-async function rehearsePlanned(
-  request: RehearsalRequest,
-  onEntry: (entry: Entry, action: Action) => void,
-  pages: Pages,
-): Promise<Rehearsal> {
   const { target } = request;
   const choice = target === undefined ? undefined : choose({ ...request, target }, identify(request));
+  const pages = new Pages(request.scratch);
   try {
-    return await rehearseInto(choice, request, onEntry);
+    return await rehearseInto(choice, request, onEntry, pages);
   } finally {
+    pages.close();
     if (choice !== undefined) closeTarget(choice);
   }
 }
 
+/** `pages`: the memory of the plan. */
 async function rehearseInto(
   choice: TargetChoice | undefined,
   request: RehearsalRequest,
   onEntry: (entry: Entry, action: Action) => void,
+  pages: Pages,
 ): Promise<Rehearsal> {
   const existing =
     choice === undefined

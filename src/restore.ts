@@ -36,34 +36,24 @@ export interface RestoreObserver {
  * same request goes on where it stopped: `no-space`, `io`, `interrupted`, those of the store.
  */
 export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
-  const pages = new Pages(request.scratch);
-  try {
-    return await restorePlanned(request, observer, pages);
-  } finally {
-    pages.close();
-  }
-}
-
-/** `pages`: the memory of the plan. */
-async function restorePlanned(
-  request: RestoreRequest,
-  observer: RestoreObserver,
-  pages: Pages,
-): Promise<RestoreResult> {
   const identity = identify(request);
   const choice = choose(request, identity);
+  const pages = new Pages(request.scratch);
   try {
-    return await restoreInto(choice, identity, request, observer);
+    return await restoreInto(choice, identity, request, observer, pages);
   } finally {
+    pages.close();
     closeTarget(choice);
   }
 }
 
+/** `pages`: the memory of the plan. */
 async function restoreInto(
   choice: TargetChoice,
   identity: RestoreIdentity,
   request: RestoreRequest,
   observer: RestoreObserver,
+  pages: Pages,
 ): Promise<RestoreResult> {
   observer.phase('reading the list of entries');
   const existing = whatExists(request, choice);

@@ -66,8 +66,9 @@ With --overwrite if-newer, what is in the way is replaced when it was modified b
 ACLs (GNU tar takes these with --xattrs --xattrs-include='*').
 
 Ends with 0 when all is back, 1 when it failed (also: the folder is not empty, too little space), 2 when the call is wrong,
-3 when something could not be made as it was, 4 when the store is damaged (the rest is back), 10 when there is no such point or
-path, 11 when another restore into the folder is running, 12 when a key is at fault, 130 when the question was answered with no.
+3 when something could not be made as it was, or is back only as well as the backup could read it (each is named), 4 when the store is
+damaged (the rest is back), 10 when there is no such point or path, 11 when another restore into the folder is running, 12 when a key is
+at fault, 130 when the question was answered with no.
 
 Examples:
   holdfast restore --to /srv/restore --secret-key secret.asc

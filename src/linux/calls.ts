@@ -16,6 +16,10 @@ export interface Calls {
   fgetxattr: Call;
   fsetxattr: Call;
   fremovexattr: Call;
+  listxattr: Call;
+  getxattr: Call;
+  setxattr: Call;
+  removexattr: Call;
   utimensat: Call;
   futimens: Call;
   /** Undefined where the C library only has it as a macro: GNU's before 2.33. */
@@ -34,6 +38,10 @@ const PROTOTYPES = {
   fgetxattr: 'long fgetxattr(int fd, const void *name, void *value, size_t size)',
   fsetxattr: 'int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)',
   fremovexattr: 'int fremovexattr(int fd, const void *name)',
+  listxattr: 'long listxattr(const void *path, void *list, size_t size)',
+  getxattr: 'long getxattr(const void *path, const void *name, void *value, size_t size)',
+  setxattr: 'int setxattr(const void *path, const void *name, const void *value, size_t size, int flags)',
+  removexattr: 'int removexattr(const void *path, const void *name)',
   utimensat: 'int utimensat(int fd, const void *path, const void *times, int flags)',
   futimens: 'int futimens(int fd, const void *times)',
   lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',

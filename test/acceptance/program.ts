@@ -179,9 +179,16 @@ export class Machine {
 
   /** Restores into a new folder, which must go well, and returns it. */
   async restore(at: number | string, ...args: string[]): Promise<string> {
+    return this.restoreEnding(0, at, ...args);
+  }
+
+  /** As restore(), and it must end with `code`: 3 for a point that the backup could not read as it was. */
+  async restoreEnding(code: number, at: number | string, ...args: string[]): Promise<string> {
     this.#restores++;
     const to = join(this.folder, `restored-${this.#restores}`);
-    await this.well('restore', '--secret-key', this.secretKey, '--at', String(at), '--to', to, ...args);
+    const words = ['restore', '--secret-key', this.secretKey, '--at', String(at), '--to', to, ...args];
+    const ran = await this.run(...words);
+    expect(ran.code ?? ran.signal, `holdfast ${words.join(' ')}\n${ran.stderr}`).toBe(code);
     return to;
   }
 

@@ -348,6 +348,15 @@ describe('a wrong value', () => {
     ['store: { directory: /b, prefix: /x }', 'store.prefix: must be names joined by "/"'],
     ['store: { directory: /b, prefix: a/../b }', 'store.prefix: must be names joined by "/"'],
     ['store: { directory: /b, prefix: a//b }', 'store.prefix: must be names joined by "/"'],
+    ['store: { directory: /b, prefix: "a\\ud800" }', 'store.prefix: must not contain half a character'],
+    [
+      'store: { swift: { container: "\\udfff" } }',
+      'store.swift.container: must not contain half a character',
+    ],
+    [
+      'store: { swift: { container: c, prefix: "p/\\ud800x" } }',
+      'store.swift.prefix: must not contain half a character',
+    ],
     [
       'store: { swift: { container: c }, prefix: x }',
       'store.prefix: the prefix of a Swift store belongs under "swift"',

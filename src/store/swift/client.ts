@@ -6,6 +6,7 @@
  * 404's page on as content, and `getFiles` never answers when a listing is malformed.
  */
 import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import storage, {
@@ -66,6 +67,10 @@ export class TooLarge extends Error {
 
 /** After how many milliseconds an attempt is given up. `whole` is what it may take besides its transfer. */
 export type Times = Pick<Bounds, 'connect' | 'stall' | 'whole'>;
+
+// The library under pkgcloud prints every request, with its token, where NODE_DEBUG names it.
+const fromPkgcloud = createRequire(createRequire(import.meta.url).resolve('pkgcloud'));
+(fromPkgcloud('request') as { debug: boolean }).debug = false;
 
 /** Bytes that an error page may have. */
 const PAGE = 1 << 20;

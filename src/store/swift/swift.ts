@@ -97,8 +97,8 @@ export class SwiftStore implements Store {
       }
     };
     await this.#persist(asked, async (attempt, moved) => {
-      // All of it may have arrived, and only the answer been lost.
-      if (attempt > 1 && sent === size && (await this.#isStored(object, size, md5, asked))) return;
+      // All of it may have arrived, and only the answer been lost. And where a refusal was lost with the connection, this look is refused too.
+      if (attempt > 1 && sent > 0 && (await this.#isStored(object, size, md5, asked))) return;
       sent = 0;
       const reply = await this.#send({
         method: 'PUT',

@@ -217,6 +217,15 @@ describeWithSwift('an upload', (swift) => {
       expect(second.acted).toBe(1);
     });
 
+    test('is reset in its body, and whose refusal shows in a look at it, is not sent again', async () => {
+      const at = await behindPath(swift());
+      const cut = at.path.on(put(), faulty.cutInBody(half));
+      at.path.on(head(), says(403));
+      expect((await at.refusal(at.store.put(NAME, body().pieces, body()))).message).toContain('(403)');
+      expect(cut.acted).toBe(1);
+      expect(at.waits).toHaveLength(1);
+    });
+
     test('is cut each time is given up, and nothing of it stored', async () => {
       const at = await behindPath(swift());
       at.path.on(put(), always, faulty.cutInBody(half));

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { HoldfastError } from '../../errors.ts';
 import { splitName, splitPrefix } from '../object-name.ts';
 import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../store.ts';
-import { type Throttle, throttled } from '../throttle.ts';
+import { type Held, type Throttle, throttled } from '../throttle.ts';
 import { type Persistence, persist } from './attempts.ts';
 import { bulkBody, parseBulkAnswer } from './bulk-delete.ts';
 import { type Reply, type Request, type SwiftClient, TooLarge } from './client.ts';
@@ -87,13 +87,15 @@ export class SwiftStore implements Store {
     const asked: Asked = { failed: this.#words(`${name} cannot be stored`), right: 'write to', object: name };
     const size = body.reduce((sum, { length }) => sum + length, 0);
     let sent = 0;
+    const held: Held = { milliseconds: 0 };
+    const heldBack = () => held.milliseconds;
     const pieces = async function* (throttle: Throttle | undefined) {
-      for await (const piece of throttled(body, throttle)) {
+      for await (const piece of throttled(body, throttle, held)) {
         yield piece;
         sent += piece.length;
       }
     };
-    await this.#persist(asked, async (attempt) => {
+    const attemptPut = async (attempt: number): Promise<void> => {
       // All of it may have arrived, and only the answer been lost.
       if (attempt > 1 && sent === size && (await this.#isStored(object, size, md5, asked))) return;
       sent = 0;
@@ -102,7 +104,7 @@ export class SwiftStore implements Store {
         container: this.#parts.container,
         object,
         headers: { ETag: md5 },
-        body: { size, pieces: () => pieces(this.#parts.throttle) },
+        body: { size, pieces: () => pieces(this.#parts.throttle), held: heldBack },
         limit: SMALL,
         what: asked.failed,
       });
@@ -111,7 +113,8 @@ export class SwiftStore implements Store {
       // The body did not arrive whole.
       if (reply.status === 499) throw new Transient(`${asked.failed}: it was cut short on its way (499)`);
       throw verdict(reply, asked);
-    });
+    };
+    await this.#persist(asked, attemptPut, heldBack);
   }
 
   async get(
@@ -344,7 +347,14 @@ export class SwiftStore implements Store {
     );
   }
 
-  #persist<T>(asked: Asked, attempt: (number: number) => Promise<T>): Promise<T> {
+  /** `heldBack`: milliseconds that do not count towards the deadline, so far. */
+  #persist<T>(
+    asked: Asked,
+    attempt: (number: number) => Promise<T>,
+    heldBack: () => number = () => 0,
+  ): Promise<T> {
+    const { persistence } = this.#parts;
+    const now = () => persistence.now() - heldBack();
     const bounded = (number: number) =>
       attempt(number).catch((error: unknown) => {
         if (!(error instanceof TooLarge)) throw error;
@@ -352,7 +362,7 @@ export class SwiftStore implements Store {
           `${asked.failed}: the answer is too large to be Swift's; does a proxy stand between?`,
         );
       });
-    return persist(asked.failed, this.#parts.persistence, bounded, asked.object);
+    return persist(asked.failed, { ...persistence, now }, bounded, asked.object);
   }
 
   #words(problem: string): string {

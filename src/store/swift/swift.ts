@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { HoldfastError } from '../../errors.ts';
 import { splitName, splitPrefix } from '../object-name.ts';
 import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../store.ts';
-import { type Throttle, throttled } from '../throttle.ts';
+import { type Held, type Throttle, throttled } from '../throttle.ts';
 import { type Persistence, persist } from './attempts.ts';
 import { bulkBody, parseBulkAnswer } from './bulk-delete.ts';
 import { type Reply, type Request, type SwiftClient, TooLarge } from './client.ts';
@@ -89,14 +89,16 @@ export class SwiftStore implements Store {
     const asked: Asked = { failed: this.#words(`${name} cannot be stored`), right: 'write to', object: name };
     const size = body.reduce((sum, { length }) => sum + length, 0);
     let sent = 0;
+    const held: Held = { milliseconds: 0 };
+    const heldBack = () => held.milliseconds;
     const pieces = async function* (throttle: Throttle | undefined, moved: () => void) {
-      for await (const piece of throttled(body, throttle)) {
+      for await (const piece of throttled(body, throttle, held)) {
         yield piece;
         sent += piece.length;
         moved();
       }
     };
-    await this.#persist(asked, async (attempt, moved) => {
+    const attemptPut = async (attempt: number, moved: () => void): Promise<void> => {
       // All of it may have arrived, and only the answer been lost. And where a refusal was lost with the connection, this look is refused too.
       if (attempt > 1 && sent > 0 && (await this.#isStored(object, size, md5, asked))) return;
       sent = 0;
@@ -105,7 +107,7 @@ export class SwiftStore implements Store {
         container: this.#parts.container,
         object,
         headers: { ETag: md5 },
-        body: { size, pieces: () => pieces(this.#parts.throttle, moved) },
+        body: { size, pieces: () => pieces(this.#parts.throttle, moved), held: heldBack },
         limit: SMALL,
         what: asked.failed,
       });
@@ -114,7 +116,8 @@ export class SwiftStore implements Store {
       // The body did not arrive whole.
       if (reply.status === 499) throw new Transient(`${asked.failed}: it was cut short on its way (499)`);
       throw verdict(reply, asked);
-    });
+    };
+    await this.#persist(asked, attemptPut, heldBack);
   }
 
   async get(
@@ -355,7 +358,14 @@ export class SwiftStore implements Store {
     );
   }
 
-  #persist<T>(asked: Asked, attempt: (number: number, moved: () => void) => Promise<T>): Promise<T> {
+  /** `heldBack`: milliseconds that do not count towards the deadline, so far. */
+  #persist<T>(
+    asked: Asked,
+    attempt: (number: number, moved: () => void) => Promise<T>,
+    heldBack: () => number = () => 0,
+  ): Promise<T> {
+    const { persistence } = this.#parts;
+    const now = () => persistence.now() - heldBack();
     const bounded = (number: number, moved: () => void) =>
       attempt(number, moved).catch((error: unknown) => {
         if (!(error instanceof TooLarge)) throw error;
@@ -363,7 +373,7 @@ export class SwiftStore implements Store {
           `${asked.failed}: the answer is too large to be Swift's; does a proxy stand between?`,
         );
       });
-    return persist(asked.failed, this.#parts.persistence, bounded, asked.object);
+    return persist(asked.failed, { ...persistence, now }, bounded, asked.object);
   }
 
   #words(problem: string): string {

@@ -58,6 +58,7 @@ export async function behindPath(swift: SwiftAddress, opening: FaultyOpening = {
         waits.push(milliseconds);
         await atWait?.(waits.length);
       },
+      ...rest.pace,
     },
   });
   const direct = await openTestSwift(tempAuthEnv(swift), { ...rest, container, deadline: 20_000 });

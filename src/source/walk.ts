@@ -13,8 +13,8 @@ import { markersAmong, type Selection } from './select.ts';
 
 /** What the walk met at a path. */
 export type Found =
-  /** An entry. */
-  | { kind: 'entry'; path: ByteString; stat: BigIntStats }
+  /** An entry. `isMount`: a folder on which another file system is mounted, which is entered. */
+  | { kind: 'entry'; path: ByteString; stat: BigIntStats; isMount?: true }
   /** A folder whose entry came just before, but whose names cannot be listed. */
   | { kind: 'unlistable'; path: ByteString; error: string }
   /** A path that is there but of which nothing can be learned. */
@@ -158,11 +158,15 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
       if (!isLeftOut) yield { kind: 'own', path };
       continue;
     }
+    const isOther = stat.dev !== top.dev;
+    const isClosed = isOther && (selection.oneFileSystem || isKernelMade(path));
+    const entry: Found =
+      isOther && !isClosed ? { kind: 'entry', path, stat, isMount: true } : { kind: 'entry', path, stat };
     if (!isLeftOut) {
       if (held > 0) yield* release();
-      yield { kind: 'entry', path, stat };
+      yield entry;
     }
-    if (stat.dev !== top.dev && (selection.oneFileSystem || isKernelMade(path))) {
+    if (isClosed) {
       if (!isLeftOut) yield { kind: 'mount', path };
       continue;
     }
@@ -182,7 +186,7 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
     }
     const next = level(path, stat.dev, names, rule, isMarked);
     if (isLeftOut) {
-      next.held = { kind: 'entry', path, stat };
+      next.held = entry;
       held++;
     } else if (next.markers !== undefined && !isWanted) {
       yield markedBy(path, next.markers);

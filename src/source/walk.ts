@@ -103,7 +103,8 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
     rule: number,
     marked: boolean,
   ): Level => {
-    const markers = markersAmong(selection, folder, names);
+    // In a folder that is left out for its marker, those deeper down are left out with all else.
+    const markers = marked ? undefined : markersAmong(selection, folder, names);
     const isMarked = marked || markers !== undefined;
     return { folder, dev, names, at: 0, rule, markers, marked: isMarked, held: undefined };
   };

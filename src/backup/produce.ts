@@ -15,6 +15,7 @@ import {
   type IndexEntry,
   splitXattrs,
 } from '../index/entries-file.ts';
+import { isMountEntry, MOUNT_FLAG } from '../index/mounts.ts';
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, Extent } from '../model.ts';
@@ -155,7 +156,7 @@ class Producer {
         this.#same(change.old, change.stat);
         break;
       case 'fresh':
-        this.#fresh(change.source, change.path, change.stat, change.old);
+        this.#fresh(change.source, change.path, change.stat, change.old, change.isMount ? MOUNT_FLAG : '');
         break;
       case 'gone':
         if (change.leftOut === undefined) {
@@ -256,7 +257,7 @@ class Producer {
       entry = {
         ...entry,
         signature,
-        flags: 'c',
+        flags: isMountEntry(entry) ? `c${MOUNT_FLAG}` : 'c',
         changed: this.#ordinal,
         head: `${entry.head},"carried":true`,
       };
@@ -269,7 +270,7 @@ class Producer {
     if (entry.changed > this.#base) this.#list(old.source, entry);
   }
 
-  #fresh(source: string, path: ByteString, stat: BigIntStats, old: OldEntry | undefined): void {
+  #fresh(source: string, path: ByteString, stat: BigIntStats, old: OldEntry | undefined, mark = ''): void {
     const before = old?.entry.flags.includes('g') ? undefined : old;
     const entry = this.#reader.read(path, stat, before?.entry);
     if (entry === 'gone') {
@@ -309,7 +310,7 @@ class Producer {
     const line: IndexEntry = {
       path,
       signature: entry.signature,
-      flags: entry.young ? 'r' : entry.attributesError !== undefined ? 'p' : '',
+      flags: `${entry.young ? 'r' : entry.attributesError !== undefined ? 'p' : ''}${mark}`,
       changed,
       segments: entry.segments,
       head: entry.head,

@@ -26,6 +26,8 @@ export interface Calls {
   mknod: Call | undefined;
   __xmknod: Call | undefined;
   lseek: Call;
+  /** Undefined where the C library does not have it. */
+  sync_file_range: Call | undefined;
   errno(): number;
 }
 
@@ -46,6 +48,7 @@ const PROTOTYPES = {
   futimens: 'int futimens(int fd, const void *times)',
   lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
 } as const;
+const SYNC_FILE_RANGE = 'int sync_file_range(int fd, int64_t offset, int64_t nbytes, unsigned int flags)';
 const MKNOD = 'int mknod(const void *path, unsigned int mode, uint64_t dev)';
 const XMKNOD = 'int __xmknod(int version, const void *path, unsigned int mode, const void *dev)';
 
@@ -75,6 +78,7 @@ function load(): Calls | undefined {
     for (const [name, prototype] of Object.entries(PROTOTYPES)) found[name] = library.func(prototype) as Call;
     return {
       ...found,
+      sync_file_range: optional(SYNC_FILE_RANGE),
       mknod: optional(MKNOD),
       __xmknod: optional(XMKNOD),
       errno: () => koffi.errno(),

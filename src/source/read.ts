@@ -1,8 +1,10 @@
 /** Reads a file as one consistent state of it, or says that it could not. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { LARGE_FILE } from '../chunk/cut.ts';
 import { RunningDigest } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
+import { writeDirtyPages } from '../linux/dirty-pages.ts';
 import { canFindHoles, nextData } from '../linux/holes.ts';
 import type { ByteString } from '../model.ts';
 import { type ReadAttributes, readAttributes } from './attributes.ts';
@@ -69,7 +71,7 @@ export function readFile<T extends Taken>(
       return failure(error);
     }
     try {
-      const before = attempt === 0 && seen !== undefined ? seen : fstatSync(fd, { bigint: true });
+      const before = attempt === 0 && seen !== undefined ? seen : lookAt(fd);
       if (!before.isFile()) return { kind: 'gone' };
       const size = Number(before.size);
       const young = isYoung(before, nowInNs());
@@ -96,6 +98,14 @@ export function readFile<T extends Taken>(
 
 /** A read that failed, told apart from whatever take() throws. */
 class ReadFailure extends Error {}
+
+/** What stat says of an open file; of a large one, once nothing can be stored in it any more without its time stamps moving. */
+function lookAt(fd: number): BigIntStats {
+  const stat = fstatSync(fd, { bigint: true });
+  if (!stat.isFile() || stat.size < LARGE_FILE) return stat;
+  writeDirtyPages(fd);
+  return fstatSync(fd, { bigint: true });
+}
 
 /** Never waits on a FIFO that took the file's place, never follows a link, leaves the access time alone where that is allowed. */
 function open(path: ByteString, keepAccessTime: boolean): number {

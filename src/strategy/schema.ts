@@ -92,7 +92,7 @@ const source = z
       .default(false)
       .meta({
         description:
-          'Whether it is right that a path of this source is empty; otherwise a folder that was full and is suddenly empty counts as not mounted.',
+          'Whether it is right that a path of this source, or a mount point below it, is empty; otherwise a folder that was full and is suddenly empty counts as not mounted.',
         examples: [true],
       }),
     command: commandLine()

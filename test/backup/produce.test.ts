@@ -18,6 +18,7 @@ import { describe, expect, test } from 'vitest';
 import { noise } from '../chunk/noise.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 import { apply, edit, overwrite } from '../index/edits.ts';
+import { mapFile } from '../source/mapped.ts';
 import { asNobody, mountTmpfs } from '../source/rights.ts';
 import { MemorySink } from './memory-sink.ts';
 import { incidentsOf, normalised, ProducingHost, volumesOfUsage } from './producing.ts';
@@ -552,6 +553,20 @@ describe('a file that is written to while it is read', () => {
     expect(made.result.bytesRead).toBe(12 * MIB);
     await host.run();
     expectNewest(host);
+  });
+});
+
+describe('a large file that a program has mapped into memory', () => {
+  test('is read again after a store that a page allowed which was dirty already', async () => {
+    const { host, root } = await newHost();
+    put(root, { file: noise(MIB, 'file') });
+    const fill = await mapFile(join(root, 'file'));
+    for (const generation of 'abc') {
+      fill(generation);
+      await settle();
+      await host.run();
+      expectNewest(host);
+    }
   });
 });
 

@@ -20,6 +20,7 @@ import { sha256 } from '../../src/chunk/digest.ts';
 import { fromText } from '../../src/format/bytes.ts';
 import { type OpenFile, type ReadResult, readFile, type Taken } from '../../src/source/read.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
+import { mapFile } from './mapped.ts';
 import { asNobody, mountTmpfs } from './rights.ts';
 
 interface Content extends Taken {
@@ -270,6 +271,38 @@ describe('reading what was a file', () => {
       return { length, sha256: '' };
     });
     expect(result).toEqual({ kind: 'unreadable', error: 'EIO' });
+  });
+});
+
+describe('a large file that is stored into through a mapping', () => {
+  /** Pages that were stored into stay writable without a word to the file system until they are written. */
+  async function mapped() {
+    const file = await newFile(Buffer.alloc(1 << 20, 'a'));
+    const fill = await mapFile(file);
+    fill('b');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return { file, fill };
+  }
+
+  test('while it is read is read again, and is whole', async () => {
+    const { file, fill } = await mapped();
+    const { bytes } = whole(read(file, (attempt) => attempt === 1 && fill('c')));
+    expect(bytes.equals(Buffer.alloc(1 << 20, 'c'))).toBe(true);
+  });
+
+  test('all the time is marked as torn', async () => {
+    const { file, fill } = await mapped();
+    let times = 0;
+    expect(read(file, () => fill(String(times++ % 10)))).toMatchObject({ kind: 'read', torn: true });
+  });
+
+  test('after it was read has other time stamps than it had then', async () => {
+    const { file, fill } = await mapped();
+    const result = read(file);
+    if (result.kind !== 'read') throw new Error(result.kind);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    fill('c');
+    expect(lstatSync(file, { bigint: true }).mtimeNs).toBeGreaterThan(result.stat.mtimeNs);
   });
 });
 

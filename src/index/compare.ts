@@ -180,6 +180,10 @@ function troubleWith(
   }
 }
 
+function unmountedAt(path: ByteString, carried: boolean): Change {
+  return { kind: 'incident', incident: { kind: 'empty', path, carried } };
+}
+
 /** The parent's entries, drawn as the walk passes them. */
 class Cursor {
   readonly #reader: EntriesReader | undefined;
@@ -227,21 +231,22 @@ class Cursor {
 
   /** An entry that the walk did not meet. A mount point that is left out itself is met only when it holds what is taken back in. */
   *#pass(old: OldEntry): Generator<Change> {
-    const source = this.#sources.find(({ name }) => name === old.source);
+    const source = isMountEntry(old.entry) && !this.#isInLeftOut(old) ? this.#holderOf(old) : undefined;
     const { path } = old.entry;
-    if (
-      source !== undefined &&
-      isMountEntry(old.entry) &&
-      !this.#isInLeftOut(old) &&
-      isUnmountedFolder(path)
-    ) {
-      if (this.isUnmounted(source, path)) {
-        yield* this.carryMount(old.source, path);
-        return;
-      }
+    if (source !== undefined && isUnmountedFolder(path) && this.isUnmounted(source, path)) {
+      // What patterns leave out by now is none of it.
+      if (yield* this.carry(old.source, path)) yield unmountedAt(path, true);
+      return;
     }
     this.#advance();
     yield this.#gone(old);
+  }
+
+  /** The source of an entry, where it still has a path that the entry lies in. */
+  #holderOf({ source, entry }: OldEntry): ComparedSource | undefined {
+    return this.#sources.find(
+      ({ name, paths }) => name === source && paths.some((root) => isWithin(entry.path, fromText(root))),
+    );
   }
 
   /**
@@ -255,8 +260,7 @@ class Cursor {
 
   /** Carries a mount point over, and says so. */
   *carryMount(source: string, path: ByteString): Generator<Change> {
-    const carried = yield* this.carry(source, path);
-    yield { kind: 'incident', incident: { kind: 'empty', path, carried } };
+    yield unmountedAt(path, yield* this.carry(source, path));
   }
 
   #wasMount(source: string, path: ByteString): boolean {

@@ -29,6 +29,8 @@ export interface RunOptions {
   clockAhead?: number;
   /** The Node that starts the program, where it is not the one of this test. */
   node?: string;
+  /** What runs the command line, which is added to it. */
+  command?: readonly string[];
 }
 
 /** The last line of `backup --json`. */
@@ -129,7 +131,7 @@ export class Machine {
 
   /** Starts `holdfast` with these arguments, in a session without a terminal. */
   start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const command = [options.node ?? process.execPath, HOLDFAST, ...args];
+    const command = [...(options.command ?? []), options.node ?? process.execPath, HOLDFAST, ...args];
     const words = options.ordinary && process.geteuid?.() === 0 ? [...POWERLESS, ...command] : command;
     const [file = '', ...rest] = words;
     return spawn(file, rest, {

@@ -66,6 +66,8 @@ describe('patterns', () => {
     expect(filesIn(join(to, machine.source))).toEqual(['/a/one.txt', '/cache/keep/z', '/top']);
     const cache = (at: string) => statSync(join(at, 'cache')).mtimeMs;
     expect(cache(join(to, machine.source))).toBeCloseTo(cache(machine.source), 0);
+    expectRefused(await restore('--to', `${to}2`, '--exclude', 'a['), 2, /--exclude "a\[" has a "\["/);
+    expectRefused(await restore('--to', `${to}2`, '--include', '/'), 2, /--include "\/" matches nothing/);
     expectRefused(await restore('--to', `${to}2`, '--exclude', '#x'), 2, /--exclude "#x" begins with "#"/);
     expectRefused(await restore('--to', `${to}2`, '--include', '!x'), 2, /must not begin with "!"/);
     expect(existsSync(`${to}2`)).toBe(false);

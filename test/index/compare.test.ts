@@ -506,6 +506,25 @@ describe('what a comparison cannot read', () => {
       expect(found.changes).toContainEqual([`a ${root}/mnt/d/y`, 'carried']);
     });
 
+    test('but not where the strategy has no path any more that it lies in', async () => {
+      const { host, root, mnt } = await mounted();
+      unmount(mnt);
+      put(root, { 'other/x': '' });
+      host.sources = host.sources.map((s) => ({ ...s, paths: [join(root, 'other')] }));
+      const found = host.compare();
+      expect(found.incidents).toEqual([]);
+      expect(found.changes).toContainEqual([`a ${mnt}/x`, 'gone']);
+    });
+
+    test('but not where patterns leave all of it out by now', async () => {
+      const { host, mnt } = await mounted();
+      unmount(mnt);
+      host.sources = host.sources.map((s) => ({ ...s, exclude: ['mnt/'] }));
+      const found = host.compare();
+      expect(found.incidents).toEqual([]);
+      expect(found.changes).toContainEqual([`a ${mnt}/x`, 'left out by pattern']);
+    });
+
     test('also in an index without the marks, from the run on that has seen the file system', async () => {
       const { host, mnt } = await mounted();
       host.forgetMounts();

@@ -324,6 +324,14 @@ describe('a wrong value', () => {
     ['sources: [{ name: a, paths: [/a], exclude: [] }]', 'sources[0].exclude: must not be an empty list'],
     ['sources: [{ name: a, paths: [/a], exclude: "*.b" }]', 'sources[0].exclude: must be a list, not text'],
     ['sources: [{ name: a, paths: [/a], exclude: ["#b"] }]', 'sources[0].exclude[0]: begins with "#"'],
+    [
+      'sources: [{ name: a, paths: [/a], exclude: ["a["] }]',
+      'sources[0].exclude[0]: has a "[" that no "]" closes',
+    ],
+    [
+      'sources: [{ name: a, paths: [/a], exclude: [b], include: [./a] }]',
+      'sources[0].include[0]: has the component "."',
+    ],
     ['sources: [{ name: a, paths: [/a], exclude: ["a\\nb"] }]', 'sources[0].exclude[0]: must be one pattern'],
     [
       'sources: [{ name: a, paths: [/a], exclude: [*.tmp] }]',

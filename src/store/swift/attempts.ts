@@ -9,6 +9,8 @@ export interface Persistence {
   deadline: number;
   /** Milliseconds of a clock that only goes forward. */
   now: () => number;
+  /** Milliseconds so far in which nothing was tried on purpose: they do not count towards the deadline. */
+  heldBack?: (() => number) | undefined;
   /** From 0 to 1. */
   random: () => number;
   /** Ends the waiting. */
@@ -36,26 +38,28 @@ export async function persist<T>(
 ): Promise<T> {
   const { now, random, signal, deadline } = persistence;
   const begun = now();
+  const counted = () => now() - (persistence.heldBack?.() ?? 0);
   let firstFailure: number | undefined;
   /** Milliseconds in which data moved, since the first failure. */
   let moving = 0;
   for (let number = 1; ; number++) {
     let failure: Transient;
-    const started = now();
+    const started = counted();
     let lastMove = started;
     try {
       return await attempt(number, () => {
-        lastMove = now();
+        lastMove = counted();
       });
     } catch (error) {
       if (!(error instanceof Transient)) throw error;
       failure = error;
     }
     if (signal.aborted) throw interrupted(what);
-    if (firstFailure === undefined) firstFailure = now();
-    else moving += lastMove - started;
+    if (firstFailure === undefined) firstFailure = counted();
+    // What is held back is known only once that is over: no more has moved than has gone by.
+    else moving += Math.max(0, Math.min(lastMove, counted()) - started);
     const pause = Math.min(FIRST_MS * 2 ** (number - 1), LONGEST_MS) * (1 - random() / 2);
-    const left = firstFailure + deadline + moving - now();
+    const left = firstFailure + deadline + moving - counted();
     const asked = failure.retryAfter ?? 0;
     if (left <= 0 || asked > left) {
       throw givenUp(what, failure, number, { spent: now() - begun, left }, object);

@@ -365,7 +365,6 @@ export class SwiftStore implements Store {
     heldBack: () => number = () => 0,
   ): Promise<T> {
     const { persistence } = this.#parts;
-    const now = () => persistence.now() - heldBack();
     const bounded = (number: number, moved: () => void) =>
       attempt(number, moved).catch((error: unknown) => {
         if (!(error instanceof TooLarge)) throw error;
@@ -373,7 +372,7 @@ export class SwiftStore implements Store {
           `${asked.failed}: the answer is too large to be Swift's; does a proxy stand between?`,
         );
       });
-    return persist(asked.failed, { ...persistence, now }, bounded, asked.object);
+    return persist(asked.failed, { ...persistence, heldBack }, bounded, asked.object);
   }
 
   #words(problem: string): string {

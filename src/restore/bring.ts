@@ -56,8 +56,12 @@ export interface Brought {
 
 /** Volumes that are fetched, or wait for a worker, at once. */
 const FETCHES = 2;
-/** Volumes that are in memory at once: one is ready when a worker ends, and a slow store is still asked for two. */
-const VOLUMES = 3;
+/**
+ * Volumes that are in memory at once: those of the workers; and where fetching one takes more than SLOW of the time that a worker needs for
+ * it, one more, which is ready when a worker ends.
+ */
+const VOLUMES = 2;
+const SLOW = 0.25;
 const WORKERS = 2;
 /** A check is cut into jobs of about so many bytes or files, so that both workers have their share. */
 const CHECK_BYTES = 64 * 1024 * 1024;
@@ -115,6 +119,9 @@ class Pass {
   readonly #running = new Set<Promise<void>>();
   /** Volumes that are fetched, wait, or are with a worker. */
   #held = 0;
+  /** How long the last volume took to be fetched, and to be written, in milliseconds. */
+  #fetching = 0;
+  #writing = Number.POSITIVE_INFINITY;
   readonly #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #failure: { error: unknown } | undefined;
   readonly failedChecks: number[] = [];
@@ -142,11 +149,14 @@ class Pass {
     const fetch = async (index: number) => {
       await this.#room();
       const { name, object } = plan.volumes.get(index);
+      const begun = performance.now();
       try {
         const ciphertext = await fetchObject(store, name, object);
         return { ciphertext, sessionKey: await openSessionKey(ciphertext, key, name) };
       } catch (error) {
         return onlyDamage(error);
+      } finally {
+        this.#fetching = performance.now() - begun;
       }
     };
     let rank = 0;
@@ -182,21 +192,33 @@ class Pass {
 
   /** Resolves when one volume more may be held; it counts until #leave(). */
   async #room(): Promise<void> {
-    if (this.#held < VOLUMES) this.#held++;
+    if (this.#held < this.#most) this.#held++;
     else await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  get #most(): number {
+    return this.#fetching > SLOW * this.#writing ? VOLUMES + 1 : VOLUMES;
+  }
+
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next !== undefined) next.resolve();
-    else this.#held--;
+    this.#held--;
+    while (this.#waiting.length > 0 && this.#held < this.#most) {
+      this.#held++;
+      this.#waiting.shift()?.resolve();
+    }
   }
 
   #write(rank: number, index: number, volume: OpenedVolume): void {
     const { plan, root, onWritten } = this.#options;
     const job = volumeJob(plan, index, volume);
     const rows = volumeRows(plan, root, index, this.#wanted);
-    const written = this.#pool.run(() => job, rows).finally(() => this.#leave());
+    const begun = performance.now();
+    const written = this.#pool
+      .run(() => job, rows)
+      .finally(() => {
+        this.#writing = performance.now() - begun;
+        this.#leave();
+      });
     this.#start(written, (result) => {
       this.#note(result);
       if (result.damage !== undefined) {

@@ -170,7 +170,7 @@ export function volumeJob({ volumes }: Plan, index: number, volume: OpenedVolume
 }
 
 /** Stretches of a batch: a volume of small files brings many thousands, and what is posted is in memory several times. */
-const BATCH = 2048;
+const BATCH = 512;
 
 /** What volume `index` brings to those files that `wanted` takes, in batches; the last of them may be empty. */
 export function* volumeRows(

@@ -7,7 +7,7 @@ import { free } from '../free.ts';
 import { Scratch } from '../verify/scratch.ts';
 
 /** Bytes of pages that are kept in memory. A plan has some 20 tables, and each is read in order: few of its pages are in use at once. */
-const MEMORY = 16 * 1024 * 1024;
+const MEMORY = 12 * 1024 * 1024;
 
 /** A stretch of a table. */
 export interface Page {

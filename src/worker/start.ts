@@ -31,14 +31,21 @@ export function unpackError(posted: PostedError): Error {
   return error;
 }
 
+const YOUNG_MIB = 8;
+
 /**
  * Starts the module `name` (without its ending) beside the module whose `import.meta.url` is given; compiled or not, worker and caller have
- * the same ending.
+ * the same ending. `youngMiB`: what its young generation may have.
  */
-export function startWorker(name: string, callerUrl: string, workerData: unknown): Worker {
+export function startWorker(
+  name: string,
+  callerUrl: string,
+  workerData: unknown,
+  youngMiB = YOUNG_MIB,
+): Worker {
   const ending = callerUrl.endsWith('.ts') ? '.ts' : '.js';
   return new Worker(new URL(`${name}${ending}`, callerUrl), {
     workerData,
-    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    resourceLimits: { maxYoungGenerationSizeMb: youngMiB },
   });
 }

@@ -50,6 +50,8 @@ function wantsThrift() {
 /** Starts this process over under other settings; returns where that is not possible, which does no harm. */
 function startOver() {
   if (process.platform !== 'linux' || process.execve === undefined || !existsSync(process.execPath)) return;
+  // Bytes that are not UTF-8 would be lost: as it is, the program can still find them, see src/cli/raw-arguments.ts.
+  if (process.argv.some((text) => text.includes('\ufffd'))) return;
   const args = [process.execPath, ...process.execArgv, ...thriftyFlags(), self, ...process.argv.slice(2)];
   process.execve(process.execPath, args, { ...process.env, ...THRIFTY });
 }

@@ -5,6 +5,8 @@ import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts
 import { Pages } from './restore/pages.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import type { Trouble } from './restore/trouble.ts';
+import { OpenFolders } from './target/open-folders.ts';
+import { closeTarget, type TargetChoice } from './target/target.ts';
 
 export type { Action } from './restore/existing.ts';
 
@@ -22,6 +24,8 @@ export interface Rehearsal {
   volumes: { name: string; size: number }[];
   /** What would not come back, or not as it was. */
   damaged: Trouble[];
+  /** What stays, since it cannot be looked at. */
+  incomplete: Trouble[];
   doubtful: Trouble[];
 }
 
@@ -33,25 +37,33 @@ export async function rehearse(
   request: RehearsalRequest,
   onEntry: (entry: Entry, action: Action) => void,
 ): Promise<Rehearsal> {
+  const { target } = request;
+  const choice = target === undefined ? undefined : choose({ ...request, target }, identify(request));
   const pages = new Pages(request.scratch);
   try {
-    return await rehearsePlanned(request, onEntry, pages);
+    return await rehearseInto(choice, request, onEntry, pages);
   } finally {
     pages.close();
+    if (choice !== undefined) closeTarget(choice);
   }
 }
 
 /** `pages`: the memory of the plan. */
-async function rehearsePlanned(
+async function rehearseInto(
+  choice: TargetChoice | undefined,
   request: RehearsalRequest,
   onEntry: (entry: Entry, action: Action) => void,
   pages: Pages,
 ): Promise<Rehearsal> {
-  const { target } = request;
-  const choice = target === undefined ? undefined : choose({ ...request, target }, identify(request));
   const existing =
     choice === undefined
-      ? new Existing({ root: '', overwrite: 'always', decided: new Decisions(), onEntry })
+      ? new Existing({
+          root: '',
+          folders: new OpenFolders('', undefined),
+          overwrite: 'always',
+          decided: new Decisions(),
+          onEntry,
+        })
       : whatExists(request, choice, onEntry);
   const plan = await makePlan(request, existing, pages);
   const isClaimed = (index: number) => choice !== undefined && isWritten(plan, choice, index);
@@ -68,6 +80,7 @@ async function rehearsePlanned(
       .map((index) => plan.volumes.get(index))
       .map(({ name, object }) => ({ name, size: object.size })),
     damaged: plan.damaged,
+    incomplete: existing?.unseen ?? [],
     doubtful: plan.doubtful,
   };
 }

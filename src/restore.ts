@@ -3,7 +3,7 @@
  * Each step is a module below restore/ and target/; here is their order, and what is reported of them.
  */
 import { HoldfastError } from './errors.ts';
-import { bringContent } from './restore/bring.ts';
+import { type BringOptions, bringContent, volumesOf } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
@@ -11,9 +11,11 @@ import { Pages } from './restore/pages.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
+import { makeStandIns } from './restore/stand-in.ts';
 import { ROOT } from './restore/tree.ts';
+import type { RestoreIdentity } from './target/marker.ts';
 import { OpenFolders } from './target/open-folders.ts';
-import { closeTarget, openTarget, setFinalMode } from './target/target.ts';
+import { closeTarget, openTarget, setFinalMode, type TargetChoice } from './target/target.ts';
 
 export type { Forecast } from './restore/forecast.ts';
 export type { RestoreRequest } from './restore/request.ts';
@@ -34,22 +36,25 @@ export interface RestoreObserver {
  * same request goes on where it stopped: `no-space`, `io`, `interrupted`, those of the store.
  */
 export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
+  const identity = identify(request);
+  const choice = choose(request, identity);
   const pages = new Pages(request.scratch);
   try {
-    return await restorePlanned(request, observer, pages);
+    return await restoreInto(choice, identity, request, observer, pages);
   } finally {
     pages.close();
+    closeTarget(choice);
   }
 }
 
 /** `pages`: the memory of the plan. */
-async function restorePlanned(
+async function restoreInto(
+  choice: TargetChoice,
+  identity: RestoreIdentity,
   request: RestoreRequest,
   observer: RestoreObserver,
   pages: Pages,
 ): Promise<RestoreResult> {
-  const identity = identify(request);
-  const choice = choose(request, identity);
   observer.phase('reading the list of entries');
   const existing = whatExists(request, choice);
   const plan = await makePlan(request, existing, pages);
@@ -82,7 +87,7 @@ async function restorePlanned(
     observer.advance({ files: prepared.empty });
 
     observer.phase('restoring');
-    const brought = await bringContent({
+    const bring: BringOptions = {
       ...common,
       rootFd,
       store: request.store,
@@ -94,9 +99,20 @@ async function restorePlanned(
         marker.claim(seq, volume);
       },
       remake: (entry) =>
-        makeSized(open.place(targetPath(root, plan.tree.path(entry))), plan.tree.entries.size(entry), true),
+        open.at(targetPath(root, plan.tree.path(entry)), (place) =>
+          makeSized(place, plan.tree.entries.size(entry), true),
+        ),
       onProgress: (files, bytes) => observer.advance({ files, bytes }),
-    });
+    };
+    const brought = await bringContent(bring);
+    const chosen = { ...common, open, ...prepared };
+    for (let only = makeStandIns(chosen); only.size > 0; only = makeStandIns(chosen)) {
+      const volumes = new Set([...only].flatMap((entry) => volumesOf(plan, entry)));
+      const isOther = (index: number) => !volumes.has(index);
+      const more = await bringContent({ ...bring, only, isClaimed: isOther, onWritten: () => {} });
+      for (const [entry, what] of more.notSet) brought.notSet.set(entry, what);
+      brought.lost.push(...more.lost);
+    }
 
     observer.phase('finishing');
     const finish: FinishOptions = {
@@ -116,10 +132,12 @@ async function restorePlanned(
     marker.remove();
     if (plan.tree.folders.isListed(ROOT)) finishFolder(finish, ROOT);
     else setFinalMode(target);
-    return { ...sumUp(plan, finish, brought.lost), kept: existing?.kept ?? 0 };
+    const result = sumUp(plan, finish, brought.lost);
+    const { kept = 0, unseen = [] } = existing ?? {};
+    return { ...result, kept, incomplete: [...unseen, ...result.incomplete] };
   } finally {
     open.close();
-    closeTarget(target);
+    marker.close();
   }
 }
 

@@ -23,6 +23,8 @@ export interface Why {
   path: ByteString;
   exists: boolean;
   backedUp: boolean;
+  /** It is a folder that is backed up itself, but what is in it is not: that is what `reason` and `rule` are about. */
+  isOnlyItself: boolean;
   /** The source that it belongs to, and the path of it; undefined for none. */
   source: { name: string; root: string; rule: PlacedRule } | undefined;
   /** Undefined without a source. */
@@ -52,6 +54,7 @@ export function why(
       path,
       exists,
       backedUp: reason.kind === 'backed-up',
+      isOnlyItself: explained.isOnlyItself ?? false,
       source: { name: source.name, root, rule: place(`paths[${j}]`) },
       reason,
       rule: ruleOf(explained, selected.patterns.rules, source.excludeIfPresent ?? [], place),
@@ -61,6 +64,7 @@ export function why(
     path,
     exists: isThere(path),
     backedUp: false,
+    isOnlyItself: false,
     source: undefined,
     reason: undefined,
     rule: undefined,

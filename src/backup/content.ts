@@ -11,8 +11,10 @@ import type { ChunkPlace } from '../volume/pack.ts';
 
 /** The packer, as far as content needs it. */
 export interface ChunkSink {
-  reserve(): Promise<ChunkPlace>;
-  add(sha256: string, bytes: Uint8Array): Promise<void> | undefined;
+  space(length: number): Buffer;
+  keep(sha256: string, length: number): ChunkPlace;
+  reserve(): ChunkPlace;
+  add(sha256: string, bytes: Uint8Array): void;
 }
 
 /** Content of a file, read in order. */
@@ -68,7 +70,7 @@ export class ContentStorer {
    * Stores the first `size` bytes of a file. `older` finds an earlier version of it.
    * Everything that it records is true of the bytes that were read, also when the caller rejects the attempt.
    */
-  async store(source: ByteSource, size: number, older: OlderVersion | undefined): Promise<StoredContent> {
+  store(source: ByteSource, size: number, older: OlderVersion | undefined): StoredContent {
     if (source.sparse === undefined && size < LARGE_FILE) return this.#storeSmall(source, size);
     const file: LargeFile = {
       source,
@@ -80,29 +82,31 @@ export class ContentStorer {
       length: 0,
     };
     try {
-      await this.#storeLarge(file);
+      this.#storeLarge(file);
       return { segments: file.segments, sha256: file.digest.hex(), length: file.length };
     } finally {
       // Also when a read has failed: segments that are recorded already name the place that the patch chunk was promised.
-      await this.#patch.flush();
+      this.#patch.flush();
     }
   }
 
-  async #storeSmall(source: ByteSource, size: number): Promise<StoredContent> {
-    const bytes = this.#buffer.subarray(0, size);
-    const length = source.read(bytes);
-    const content = bytes.subarray(0, length);
+  /** Read to where it will lie, if it is new: most small files are. */
+  #storeSmall(source: ByteSource, size: number): StoredContent {
+    const space = this.#chunks.space(size);
+    const length = source.read(space);
+    const content = space.subarray(0, length);
     const digest = sha256(content);
     if (length === 0) return { segments: [], sha256: digest, length };
     const known = this.#log.find(digest);
     if (known >= 0) return { segments: [known], sha256: digest, length };
-    return { segments: [await this.#storeChunk(digest, content, undefined)], sha256: digest, length };
+    const place = this.#chunks.keep(digest, length);
+    return { segments: [this.#record(digest, place, length, undefined)], sha256: digest, length };
   }
 
-  async #storeLarge(file: LargeFile): Promise<void> {
+  #storeLarge(file: LargeFile): void {
     const { sparse } = file.source;
     if (sparse === undefined) {
-      await this.#storeData(file, file.size);
+      this.#storeData(file, file.size);
       return;
     }
     while (file.length < file.size) {
@@ -112,7 +116,7 @@ export class ContentStorer {
       sparse.skip(hole);
       if (data === undefined) return;
       // Cut short meanwhile: what was read is rejected.
-      if (!(await this.#storeData(file, data.to - data.from))) return;
+      if (!this.#storeData(file, data.to - data.from)) return;
     }
   }
 
@@ -132,7 +136,7 @@ export class ContentStorer {
   }
 
   /** Stores the next `size` bytes, cut where their content says; false when there were fewer. */
-  async #storeData(file: LargeFile, size: number): Promise<boolean> {
+  #storeData(file: LargeFile, size: number): boolean {
     let from = 0;
     let to = 0;
     let length = 0;
@@ -160,7 +164,7 @@ export class ContentStorer {
         file.window?.continueAfter(number);
       } else {
         if (file.window === undefined && file.older !== undefined) file.window = this.#openWindow(file.older);
-        number = await this.#storeSegment(digest, segment, file);
+        number = this.#storeSegment(digest, segment, file);
       }
       file.segments.push(number);
     }
@@ -173,27 +177,26 @@ export class ContentStorer {
     return numbers === undefined ? undefined : new BlockWindow(this.#log, Uint32Array.from(numbers));
   }
 
-  async #storeSegment(digest: string, segment: Buffer, { source, window }: LargeFile): Promise<number> {
+  #storeSegment(digest: string, segment: Buffer, { source, window }: LargeFile): number {
     const blocks = this.#blockList(segment);
     if (source.sparse?.guess && segment.equals(ZEROS.subarray(0, segment.length)))
       return this.#log.addHole(digest, segment.length, blocks);
     if (window !== undefined) {
-      const extents = await this.#compose(segment, blocks, window);
+      const extents = this.#compose(segment, blocks, window);
       if (extents !== undefined) return this.#log.addExtents(digest, segment.length, extents, blocks);
     }
     return this.#storeChunk(digest, segment, blocks);
   }
 
-  async #storeChunk(digest: string, bytes: Uint8Array, blocks: BlockList | undefined): Promise<number> {
-    await this.#patch.flush();
-    const { volume, position } = await this.#chunks.reserve();
-    const waiting = this.#chunks.add(digest, bytes);
-    if (waiting !== undefined) await waiting;
-    return this.#log.addChunk(
-      digest,
-      { seq: this.#seq, volume, position, offset: 0, length: bytes.length },
-      blocks,
-    );
+  #storeChunk(digest: string, bytes: Uint8Array, blocks: BlockList | undefined): number {
+    this.#patch.flush();
+    const place = this.#chunks.reserve();
+    this.#chunks.add(digest, bytes);
+    return this.#record(digest, place, bytes.length, blocks);
+  }
+
+  #record(digest: string, place: ChunkPlace, length: number, blocks: BlockList | undefined): number {
+    return this.#log.addChunk(digest, { seq: this.#seq, ...place, offset: 0, length }, blocks);
   }
 
   /** Digests and lengths of the blocks into which the segment was just cut. */
@@ -215,11 +218,7 @@ export class ContentStorer {
    * The segment as stretches of what is stored, new blocks going to the patch chunk; undefined when it had better be stored anew: when
    * more than half of it would lie in patch chunks, new ones and old ones together. That bounds fragmentation.
    */
-  async #compose(
-    segment: Buffer,
-    blocks: BlockList,
-    window: BlockWindow,
-  ): Promise<SegmentExtent[] | undefined> {
+  #compose(segment: Buffer, blocks: BlockList, window: BlockWindow): SegmentExtent[] | undefined {
     const pieces: Piece[] = [];
     let foreign = 0;
     let offset = 0;
@@ -249,7 +248,7 @@ export class ContentStorer {
       if (extents !== undefined) {
         for (const e of extents) join(out, e);
       } else {
-        const place = await this.#patch.add(segment.subarray(piece.offset, piece.offset + piece.length));
+        const place = this.#patch.add(segment.subarray(piece.offset, piece.offset + piece.length));
         join(out, { seq: this.#seq, ...place, length: piece.length, patch: true });
       }
     }
@@ -334,9 +333,9 @@ class PatchChunk {
   }
 
   /** Takes some bytes; returns where they will lie. */
-  async add(bytes: Uint8Array): Promise<ChunkPlace & { offset: number }> {
-    if (this.#length >= PATCH_SIZE) await this.flush();
-    this.#place ??= await this.#chunks.reserve();
+  add(bytes: Uint8Array): ChunkPlace & { offset: number } {
+    if (this.#length >= PATCH_SIZE) this.flush();
+    this.#place ??= this.#chunks.reserve();
     const offset = this.#length;
     this.#bytes.set(bytes, offset);
     this.#length += bytes.length;
@@ -344,12 +343,11 @@ class PatchChunk {
   }
 
   /** Hands the chunk on. Must be called before anything else is added to the packer. */
-  async flush(): Promise<void> {
+  flush(): void {
     if (this.#place === undefined) return;
     const bytes = this.#bytes.subarray(0, this.#length);
     this.#length = 0;
     this.#place = undefined;
-    const waiting = this.#chunks.add(sha256(bytes), bytes);
-    if (waiting !== undefined) await waiting;
+    this.#chunks.add(sha256(bytes), bytes);
   }
 }

@@ -4,11 +4,12 @@ import { HoldfastError } from '../errors.ts';
 import type { CommitObject } from '../format/commit.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf, StopFlag } from '../worker/stop.ts';
+import { placesFor } from './places.ts';
 import type { ProduceEvent, ProduceOptions, ProduceResult } from './produce.ts';
-import type { FromProducer, ProducerData, ToProducer } from './produce-worker.ts';
+import type { FromProducer, ProducerData } from './produce-worker.ts';
 import { PROGRESS_LENGTH } from './progress.ts';
 import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
-import { newSlots, placesFor } from './slots.ts';
+import { newSlabs, Slabs } from './slabs.ts';
 
 /** With two cores, a second one would only take from the producer and from zstd. */
 const SEALERS = availableParallelism() > 2 ? 2 : 1;
@@ -40,39 +41,41 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const shared = new SharedArrayBuffer(PROGRESS_LENGTH * Float64Array.BYTES_PER_ELEMENT);
   options.onProgress(new Float64Array(shared));
   const stop = new StopFlag();
+  const memory = newSlabs();
+  const slabs = new Slabs(memory);
   const data: ProducerData = {
     options: options.produce,
     progress: shared,
     stop: stop.memory,
-    // One more than uploads, so that a volume fills while all others are on their way.
-    objectsInFlight: options.uploads + 1,
-    pieces: newSlots(),
+    // Two more than uploads, so that a volume and a part of the manifest fill while all others are on their way.
+    objectsInFlight: options.uploads + 2,
+    slabs: memory,
   };
   const pool = new SealPool({
     recipients: options.recipients,
     now: options.now,
     width: SEALERS,
     places: placesFor(options.produce.limits.size, options.uploads),
+    slabs: memory,
   });
   const producer = startWorker('produce-worker', import.meta.url, data);
   const producerEnded = endOf(producer);
-  const tell = (message: ToProducer) => producer.postMessage(message);
   const objects: CommitObject[] = [];
   const open = new Map<number, { name: string; sealing: Sealing }>();
   const underWay = new Set<Promise<void>>();
   const puts = new Set<Promise<void>>();
 
-  const begin = (name: string) => ({ name, sealing: pool.open((slot) => tell({ kind: 'taken', slot })) });
   const finish = async (key: number, plainSize: number) => {
     const { name, sealing } = takeOut(open, key);
     const sealed = await sealing.end();
     const { size, md5, sha256 } = sealed;
+    while (puts.size >= options.uploads) await Promise.race(puts);
     const storing = options.store(name, sealed);
     puts.add(storing);
     await storing.finally(() => puts.delete(storing));
     objects.push({ name, size, plainSize, md5, sha256 });
     sealing.release();
-    tell({ kind: 'stored' });
+    slabs.endObject();
   };
 
   try {
@@ -85,10 +88,13 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
       const hear = (message: FromProducer) => {
         switch (message.kind) {
           case 'open':
-            open.set(message.key, begin(message.name));
+            open.set(message.key, {
+              name: message.name,
+              sealing: pool.open(message.compression, message.figures),
+            });
             break;
-          case 'piece':
-            open.get(message.key)?.sealing.write(message.piece, message.slot);
+          case 'content':
+            open.get(message.key)?.sealing.write(message.slab, message.length);
             break;
           case 'end': {
             const work = finish(message.key, message.plainSize);
@@ -120,7 +126,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     });
   } finally {
     stop.set();
-    tell({ kind: 'stop' });
+    slabs.wake();
     await Promise.all([producerEnded, pool.close()]);
     // Nothing must still be on its way to the store when the lock goes.
     await Promise.allSettled(puts);

@@ -4,20 +4,17 @@ import { type Contents, encodeContents, encodeSource, isSafePath, PART_SIZE } fr
 import { manifestName } from '../format/names.ts';
 import { compareNames, comparePaths } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
-import { compressWhole, FrameWriter } from '../volume/compress.ts';
-import type { ObjectSink } from '../volume/sink.ts';
+import { forLines } from '../volume/compress.ts';
+import { type ObjectSink, type ObjectWriter, ROOM } from '../volume/sink.ts';
 
-/** Bytes that are compressed at a time. */
-const SLAB = 256 * 1024;
+/** The most bytes that a unit of a string becomes in UTF-8. */
+const BYTES_PER_UNIT = 3;
 
-/** Only a part's compressed bytes are kept until it is full, and an object begun only then: volumes come in between. */
 export class ManifestWriter {
   readonly #sink: ObjectSink;
   readonly #level: number;
   readonly #parts: Contents['parts'] = [];
-  readonly #slab = Buffer.allocUnsafeSlow(SLAB);
-  #slabUsed = 0;
-  #frame: FrameWriter | undefined;
+  #object: ObjectWriter | undefined;
   /** Bytes and lines of the part so far. */
   #bytes = 0;
   #count = 0;
@@ -36,72 +33,55 @@ export class ManifestWriter {
    * Lists an entry or deletion by its lines (each with its newline). Waits when too much is on its way. Throws for what no reader
    * would take: rather no point than one that cannot be restored.
    */
-  async entry(source: string, path: ByteString, lines: Iterable<string>): Promise<void> {
+  entry(source: string, path: ByteString, lines: Iterable<string>): void {
     const last = this.#last;
     const isInOrder =
       last === undefined ||
-      compareNames(last.source, source) < 0 ||
-      (last.source === source && comparePaths(last.path, path) < 0);
+      (last.source === source ? comparePaths(last.path, path) < 0 : compareNames(last.source, source) < 0);
     if (!isInOrder || !isSafePath(path)) throw new Error(`a manifest cannot list ${show(path)} here`);
     this.#last = { source, path };
     this.listed++;
     for (const line of lines) {
-      if (this.#bytes >= PART_SIZE) await this.#cut();
+      if (this.#bytes >= PART_SIZE) this.#cut();
       if (this.#first === undefined || source !== this.#source) {
         this.#first ??= { source, path };
         this.#source = source;
-        await this.#push(encodeSource(source));
+        this.#push(encodeSource(source));
       }
-      const waiting = this.#push(line);
-      if (waiting !== undefined) await waiting;
+      this.#push(line);
     }
   }
 
   /** Ends the last part and writes the contents list. */
-  async finish(head: Omit<Contents, 'parts'>): Promise<void> {
-    await this.#cut();
-    const contents = encodeContents({ ...head, parts: this.#parts });
-    await this.#object(manifestName(0), [compressWhole(contents, this.#level)], contents.length);
+  finish(head: Omit<Contents, 'parts'>): void {
+    this.#cut();
+    const object = this.#sink.open(manifestName(0), forLines(this.#level));
+    object.write(encodeContents({ ...head, parts: this.#parts }));
+    object.end();
   }
 
-  /** Takes one line; no promise where there is nothing to wait for. */
-  #push(line: string): Promise<void> | undefined {
+  #push(line: string): void {
+    this.#object ??= this.#sink.open(manifestName(this.#parts.length + 1), forLines(this.#level));
     this.#count++;
-    const length = Buffer.byteLength(line);
-    if (length > SLAB - this.#slabUsed) return this.#write(Buffer.from(line));
-    this.#slabUsed += this.#slab.write(line, this.#slabUsed);
+    const most = line.length * BYTES_PER_UNIT;
+    if (most > ROOM) {
+      const bytes = Buffer.from(line);
+      this.#object.write(bytes);
+      this.#bytes += bytes.length;
+      return;
+    }
+    const length = this.#object.room(most).write(line);
+    this.#object.filled(length);
     this.#bytes += length;
-    return undefined;
   }
 
-  async #cut(): Promise<void> {
+  #cut(): void {
     if (this.#first === undefined) return;
     this.#parts.push({ ...this.#first, lines: this.#count });
     this.#count = 0;
     this.#first = undefined;
-    await this.#write(this.#slab.subarray(0, 0));
-    const pieces = (await this.#frame?.end()) ?? [];
-    const plainSize = this.#bytes;
-    this.#frame = undefined;
     this.#bytes = 0;
-    await this.#object(manifestName(this.#parts.length), pieces, plainSize);
-  }
-
-  /** Compresses what is in the slab, and then `bytes`. */
-  async #write(bytes: Uint8Array): Promise<void> {
-    const slab = this.#slab.subarray(0, this.#slabUsed);
-    this.#slabUsed = 0;
-    this.#bytes += bytes.length;
-    this.#frame ??= new FrameWriter(this.#level);
-    for (const piece of [slab, bytes]) if (piece.length > 0) await this.#frame.write(piece);
-  }
-
-  async #object(name: string, pieces: readonly Buffer[], plainSize: number): Promise<void> {
-    const writer = await this.#sink.open(name);
-    for (const piece of pieces) {
-      await writer.ready();
-      writer.write(piece);
-    }
-    await writer.end(plainSize);
+    this.#object?.end();
+    this.#object = undefined;
   }
 }

@@ -1,109 +1,125 @@
-/** The producer's worker: runs produce(), and posts its objects piece by piece to the main thread. */
+/** The producer's worker: runs produce(), and hands its objects on slab by slab. It never turns its event loop. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ObjectSink, ObjectWriter } from '../volume/sink.ts';
+import type { Compression, ObjectSink, ObjectWriter } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
-import { StopFlag } from '../worker/stop.ts';
+import { StopFlag, Stopped } from '../worker/stop.ts';
 import { type ProduceEvent, type ProduceOptions, type ProduceResult, produce } from './produce.ts';
-import { FREE_SLOTS, SLOT } from './slots.ts';
+import { FIGURES, FIGURES_LENGTH, SLAB, Slabs, type SlabsMemory } from './slabs.ts';
 
 /** What the worker is started with. */
 export interface ProducerData {
   options: ProduceOptions;
   /** Shared memory of the running figures. */
   progress: SharedArrayBuffer;
-  /** A StopFlag's memory. It is set before `stop` is posted. */
+  /** A StopFlag's memory. */
   stop: SharedArrayBuffer;
   /** Objects that may be on their way at once. */
   objectsInFlight: number;
-  /** Memory for pieces that wait for sealing. */
-  pieces: SharedArrayBuffer;
+  slabs: SlabsMemory;
 }
 
 /** What the worker posts. */
 export type FromProducer =
-  | { kind: 'open'; key: number; name: string }
-  | { kind: 'piece'; key: number; slot: number; piece: Uint8Array }
+  | { kind: 'open'; key: number; name: string; compression: Compression; figures: SharedArrayBuffer }
+  | { kind: 'content'; key: number; slab: number; length: number }
   | { kind: 'end'; key: number; plainSize: number }
   | { kind: 'event'; event: ProduceEvent }
   | { kind: 'done'; result: ProduceResult }
   | { kind: 'failed'; error: PostedError };
 
-/** What it is told: a slot is free again, one object is stored, or that it is to end. */
-export type ToProducer = { kind: 'taken'; slot: number } | { kind: 'stored' } | { kind: 'stop' };
-
-/** A piece outside the slots: the slots were all taken. */
-const NO_SLOT = -1;
-
 const port = parentPort;
 if (port === null) throw new Error('produce-worker is started as a worker only');
 const data = workerData as ProducerData;
 const stop = new StopFlag(data.stop);
+const slabs = new Slabs(data.slabs);
+let keys = 0;
 
-/** Sends objects to the main thread, and waits while too much is on its way. */
-class PortSink implements ObjectSink {
-  #objects = 0;
+/** One object: it is begun when its first slab is handed on. */
+class SlabWriter implements ObjectWriter {
+  readonly #name: string;
+  readonly #compression: Compression;
+  readonly #figures = new Float64Array(
+    new SharedArrayBuffer(FIGURES_LENGTH * Float64Array.BYTES_PER_ELEMENT),
+  );
   #key = 0;
-  readonly #free = Array.from({ length: data.pieces.byteLength / SLOT }, (_, i) => i);
-  readonly #slots = this.#free.length;
-  #wake: (() => void) | undefined;
+  #slab: number | undefined;
+  #view: Buffer = Buffer.alloc(0);
+  #used = 0;
+  #plain = 0;
 
-  async open(name: string): Promise<ObjectWriter> {
-    while (this.#objects >= data.objectsInFlight) await this.#change();
-    this.#objects++;
-    const key = ++this.#key;
-    post({ kind: 'open', key, name });
-    return {
-      write: (piece) => {
-        for (let at = 0; at < piece.length; at += SLOT) this.#piece(key, piece.subarray(at, at + SLOT));
-      },
-      ready: async () => {
-        while (this.#free.length < Math.min(FREE_SLOTS, this.#slots)) await this.#change();
-      },
-      end: async (plainSize) => post({ kind: 'end', key, plainSize }),
-    };
+  constructor(name: string, compression: Compression) {
+    this.#name = name;
+    this.#compression = compression;
   }
 
-  hear(message: ToProducer): void {
-    if (message.kind === 'stored') this.#objects--;
-    else if (message.kind === 'taken' && message.slot !== NO_SLOT) this.#free.push(message.slot);
-    this.#wake?.();
+  get figures() {
+    return { taken: this.#figures[FIGURES.taken] as number, out: this.#figures[FIGURES.out] as number };
   }
 
-  /** Copies a piece to where the sealing worker reads it: zlib uses its buffers again. */
-  #piece(key: number, piece: Uint8Array): void {
-    const slot = this.#free.pop() ?? NO_SLOT;
-    const copy =
-      slot === NO_SLOT
-        ? new Uint8Array(piece.length)
-        : new Uint8Array(data.pieces, slot * SLOT, piece.length);
-    copy.set(piece);
-    post({ kind: 'piece', key, slot, piece: copy });
+  room(bytes: number): Buffer {
+    if (this.#view.length - this.#used < bytes) this.#hand();
+    if (this.#slab === undefined) {
+      this.#slab = slabs.take(stop);
+      this.#view = slabs.view(this.#slab);
+    }
+    return this.#view.subarray(this.#used);
   }
 
-  async #change(): Promise<void> {
-    stop.check();
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    stop.check();
+  filled(bytes: number): void {
+    this.#used += bytes;
+    this.#plain += bytes;
+    if (this.#used === SLAB) this.#hand();
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const room = this.room(1);
+      const length = Math.min(room.length, bytes.length - at);
+      room.set(bytes.subarray(at, at + length));
+      this.filled(length);
+      at += length;
+    }
+  }
+
+  end(): void {
+    this.#hand();
+    post({ kind: 'end', key: this.#key, plainSize: this.#plain });
+  }
+
+  discard(): void {
+    if (this.#plain > 0) throw new Error(`${this.#name} was given up in the midst of it`);
+    if (this.#slab !== undefined) slabs.give(this.#slab);
+    this.#slab = undefined;
+  }
+
+  /** Hands on what is in the slab. */
+  #hand(): void {
+    const slab = this.#slab;
+    if (slab === undefined || this.#used === 0) return;
+    if (this.#key === 0) {
+      slabs.beginObject(data.objectsInFlight, stop);
+      this.#key = ++keys;
+      const figures = this.#figures.buffer as SharedArrayBuffer;
+      post({ kind: 'open', key: this.#key, name: this.#name, compression: this.#compression, figures });
+    }
+    post({ kind: 'content', key: this.#key, slab, length: this.#used });
+    this.#slab = undefined;
+    this.#view = this.#view.subarray(0, 0);
+    this.#used = 0;
   }
 }
+
+const sink: ObjectSink = { open: (name, compression) => new SlabWriter(name, compression) };
 
 function post(message: FromProducer): void {
   port?.postMessage(message);
 }
 
-const sink = new PortSink();
-port.on('message', (message: ToProducer) => sink.hear(message));
-produce(
-  data.options,
-  sink,
-  (event) => post({ kind: 'event', event }),
-  new Float64Array(data.progress),
-  () => stop.check(),
-)
-  .then(
-    (result) => post({ kind: 'done', result }),
-    (error) => post({ kind: 'failed', error: packError(error) }),
-  )
-  .finally(() => port.close());
+try {
+  const onEvent = (event: ProduceEvent) => post({ kind: 'event', event });
+  const result = produce(data.options, sink, onEvent, new Float64Array(data.progress), () => stop.check());
+  post({ kind: 'done', result });
+} catch (error) {
+  // Whoever set the flag does not listen any more.
+  if (!(error instanceof Stopped)) post({ kind: 'failed', error: packError(error) });
+}

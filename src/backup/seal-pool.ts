@@ -1,11 +1,11 @@
 /** Sealing: objects are spread over worker threads, each with a session key made here, and their ciphertext over a bounded number of places. */
 import type { Worker } from 'node:worker_threads';
-import { partsFor } from '../crypto/data-packet.ts';
 import { type ParsedRecipient, parseRecipients, type SessionStart, startSession } from '../crypto/seal.ts';
+import type { Compression } from '../volume/sink.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf } from '../worker/stop.ts';
-import type { FromSealer, SealedObject, ToSealer } from './seal-worker.ts';
-import { Places } from './slots.ts';
+import { Places } from './places.ts';
+import type { FromSealer, SealedObject, SealerData, ToSealer } from './seal-worker.ts';
 
 export type { SealedObject } from './seal-worker.ts';
 
@@ -19,12 +19,14 @@ export interface SealPoolOptions {
   width: number;
   /** Places for parts of sealed objects that may be in use at once. */
   places: number;
+  /** What content comes in; the workers give each slab back. */
+  slabs: SealerData;
 }
 
 /** One object that is being sealed. */
 export interface Sealing {
-  /** Hands on the next piece, which lies in the given slot of the producer. */
-  write(piece: Uint8Array, slot: number): void;
+  /** Hands on content: the first bytes of a slab. */
+  write(slab: number, length: number): void;
   /** Ends the object; resolves with the ciphertext, which is good until release(). */
   end(): Promise<SealedObject>;
   /** Gives the memory of the ciphertext back: to be called when it is stored. */
@@ -40,19 +42,13 @@ interface Lane {
 }
 
 interface Job {
-  key: number;
   lane: Lane;
-  /** Undefined until the session key is made. */
-  start: SessionStart | undefined;
-  isBegun: boolean;
-  /** Pieces that wait for the session key, or for places. */
-  waiting: { piece: Uint8Array; slot: number }[];
-  /** Bytes that were sent to the worker. */
-  sent: number;
+  /** Messages that wait for the session key; undefined once it is made. */
+  waiting: ToSealer[] | undefined;
+  /** Places that it has, and how many more it needs. */
   places: SharedArrayBuffer[];
-  isEnded: boolean;
-  endIsSent: boolean;
-  onTaken: (slot: number) => void;
+  needs: number;
+  isSealed: boolean;
   resolve: (object: SealedObject) => void;
 }
 
@@ -78,41 +74,31 @@ export class SealPool {
     this.#onFailure = listener;
   }
 
-  /** Begins an object; `onTaken` hears which slots have been worked off. */
-  open(onTaken: (slot: number) => void): Sealing {
+  /** Begins an object. Its `figures` tell how far compression is (see FIGURES). */
+  open(compression: Compression, figures: SharedArrayBuffer): Sealing {
     if (this.#isClosed) throw new Error('a sealing pool was used after its end');
     const { promise: sealed, resolve } = Promise.withResolvers<SealedObject>();
     const lane = this.#lane();
     lane.jobs++;
-    const job: Job = {
-      key: ++this.#key,
-      lane,
-      start: undefined,
-      isBegun: false,
-      waiting: [],
-      sent: 0,
-      places: [],
-      isEnded: false,
-      endIsSent: false,
-      onTaken,
-      resolve,
-    };
-    this.#jobs.set(job.key, job);
-    this.#start(job);
+    const key = ++this.#key;
+    const job: Job = { lane, waiting: [], places: [], needs: 0, isSealed: false, resolve };
+    this.#jobs.set(key, job);
+    this.#start((start) => {
+      const waiting = job.waiting ?? [];
+      job.waiting = undefined;
+      for (const message of [{ kind: 'begin', key, start, compression, figures } as const, ...waiting])
+        this.#send(job, message);
+    });
     return {
-      write: (piece, slot) => {
-        job.waiting.push({ piece, slot });
-        this.#advance(job);
-      },
+      write: (slab, length) => this.#send(job, { kind: 'content', key, slab, length }),
       end: () => {
-        job.isEnded = true;
-        this.#advance(job);
+        this.#send(job, { kind: 'end', key });
         return sealed;
       },
       release: () => {
-        this.#jobs.delete(job.key);
+        this.#jobs.delete(key);
         this.#places.give(job.places);
-        for (const other of this.#jobs.values()) this.#advance(other);
+        this.#serve();
       },
     };
   }
@@ -120,66 +106,46 @@ export class SealPool {
   /** Ends the workers, whatever is being sealed; a session key that is being made is waited for. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { worker } of this.#lanes) send(worker, { kind: 'stop' });
+    for (const { worker } of this.#lanes) post(worker, { kind: 'stop' });
     await Promise.all([...this.#starting, ...this.#lanes.map(({ ended }) => ended)]);
   }
 
-  #start(job: Job): void {
+  /** Makes a session key, and hands it on. */
+  #start(hand: (start: SessionStart) => void): void {
     const { recipients, now } = this.#options;
     this.#recipients ??= parseRecipients(recipients);
     const starting = this.#recipients
       .then((parsed) => startSession(parsed, now))
-      .then(
-        (start) => {
-          job.start = start;
-          this.#advance(job);
-        },
-        (error: Error) => this.#onFailure(error),
-      )
+      .then(hand)
+      .catch((error: Error) => this.#onFailure(error))
       .finally(() => this.#starting.delete(starting));
     this.#starting.add(starting);
   }
 
-  /** Sends to the worker what can be sent. */
-  #advance(job: Job): void {
-    const { key, lane } = job;
-    if (job.start === undefined || this.#isClosed) return;
-    if (!job.isBegun) {
-      const places = this.#placesFor(job, 0);
-      if (places === undefined) return;
-      job.isBegun = true;
-      send(lane.worker, { kind: 'begin', key, start: job.start, places });
-    }
-    for (let next = job.waiting[0]; next !== undefined; next = job.waiting[0]) {
-      const places = this.#placesFor(job, job.sent + next.piece.length);
-      if (places === undefined) return;
-      job.waiting.shift();
-      job.sent += next.piece.length;
-      send(lane.worker, { kind: 'piece', key, ...next, places });
-    }
-    if (!job.isEnded || job.endIsSent) return;
-    job.endIsSent = true;
-    send(lane.worker, { kind: 'end', key });
+  #send(job: Job, message: ToSealer): void {
+    if (job.waiting !== undefined) job.waiting.push(message);
+    else if (!this.#isClosed) post(job.lane.worker, message);
   }
 
-  /** The places that an object needs beyond those that it has, for `bytes` of content in all; undefined when they are not to be had now. */
-  #placesFor(job: Job, bytes: number): SharedArrayBuffer[] | undefined {
-    const places: SharedArrayBuffer[] = [];
-    for (let missing = partsFor(bytes) - job.places.length; missing > 0; missing--) {
-      const place = this.#places.take(!this.#willBeGiven());
-      if (place === undefined) {
-        this.#places.give(places);
-        return undefined;
+  /** Gives places to those who need some, the oldest first, as far as they go. */
+  #serve(): void {
+    for (const [key, job] of this.#jobs) {
+      const places: SharedArrayBuffer[] = [];
+      while (places.length < job.needs) {
+        const place = this.#places.take(!this.#willBeGiven());
+        if (place === undefined) break;
+        places.push(place);
       }
-      places.push(place);
+      job.needs -= places.length;
+      job.places.push(...places);
+      if (places.length > 0) this.#send(job, { kind: 'places', key, places });
+      if (job.needs > 0) return;
     }
-    job.places.push(...places);
-    return places;
   }
 
   /** Whether some object will give its places back without getting any more. */
   #willBeGiven(): boolean {
-    return [...this.#jobs.values()].some(({ endIsSent }) => endIsSent);
+    return [...this.#jobs.values()].some(({ isSealed }) => isSealed);
   }
 
   /** An idle worker, else a new one, else the one with the fewest objects. */
@@ -191,7 +157,7 @@ export class SealPool {
   }
 
   #startLane(): Lane {
-    const worker = startWorker('seal-worker', import.meta.url, undefined);
+    const worker = startWorker('seal-worker', import.meta.url, this.#options.slabs);
     const lane: Lane = { worker, ended: endOf(worker), jobs: 0 };
     worker.on('message', (message: FromSealer) => {
       if (message.kind === 'failed') {
@@ -199,12 +165,15 @@ export class SealPool {
         return;
       }
       const job = this.#jobs.get(message.key);
-      if (message.kind === 'taken') {
-        job?.onTaken(message.slot);
+      if (job === undefined) return;
+      if (message.kind === 'need') {
+        job.needs += message.places;
       } else {
+        job.isSealed = true;
         lane.jobs--;
-        job?.resolve(message.object);
+        job.resolve(message.object);
       }
+      this.#serve();
     });
     worker.on('error', (error) => this.#onFailure(error));
     this.#lanes.push(lane);
@@ -212,6 +181,6 @@ export class SealPool {
   }
 }
 
-function send(worker: Worker, message: ToSealer): void {
+function post(worker: Worker, message: ToSealer): void {
   worker.postMessage(message);
 }

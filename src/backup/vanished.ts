@@ -63,8 +63,8 @@ function countLeftOut(entriesFile: string, sources: readonly ComparedSource[]): 
       const root = source?.roots.find((one) => isWithin(path, one));
       if (flags === 'g' || source === undefined || root === undefined) continue;
       const asFolder = head.startsWith('"type":"dir"');
-      const { reason } = explain(root, path, { selection: source.selection, own, asFolder });
-      if (BY_CHOICE.has(reason.kind)) count++;
+      const { reason, isOnlyItself } = explain(root, path, { selection: source.selection, own, asFolder });
+      if (BY_CHOICE.has(reason.kind) && isOnlyItself !== true) count++;
     }
     return count;
   } catch (error) {

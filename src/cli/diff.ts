@@ -11,7 +11,7 @@ import { show } from '../format/bytes.ts';
 import type { CliContext } from './context.ts';
 import { entryJson } from './entry.ts';
 import { EXIT } from './exit.ts';
-import { findStateDir, findStrategy } from './locate.ts';
+import { addStateOption, findStateDir, findStrategy } from './locate.ts';
 import { pathKeys } from './path-json.ts';
 import {
   addKeyOptions,
@@ -27,6 +27,7 @@ import {
 } from './reading.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
+  stateDir?: string;
   checksum?: true;
   json?: true;
 }
@@ -56,6 +57,7 @@ Examples:
 `,
     );
   addReadingOptions(command);
+  addStateOption(command);
   return addKeyOptions(command).action(
     (from: string, to: string | undefined, paths: string[], options: Options) => {
       // A WHEN never begins with a slash.
@@ -77,6 +79,9 @@ async function run(
   );
   if (to !== undefined && options.checksum) {
     throw new HoldfastError('usage', '--checksum is for files of this machine: points have their digests');
+  }
+  if (to !== undefined && options.stateDir !== undefined) {
+    throw new HoldfastError('usage', '--state-dir is for a comparison with this machine, not for two points');
   }
   const wanted = paths.length === 0 ? undefined : new Selection(paths);
   const live = to === undefined ? await liveSide(options, context) : undefined;
@@ -138,7 +143,7 @@ async function liveSide(options: Options, context: CliContext): Promise<Live> {
     import('../linux/xattrs.ts'),
   ]);
   const strategy = await loadStrategy(findStrategy(options.config, context.env, context.cwd, existsSync));
-  const state = findStateDir(undefined, context.env, process.geteuid?.() ?? 0, homedir(), context.cwd);
+  const state = findStateDir(options.stateDir, context.env, process.geteuid?.() ?? 0, homedir(), context.cwd);
   const sources = strategy.sources.flatMap((source) => (source.kind === 'paths' ? [source] : []));
   const folders = [
     join(state, strategy.name),

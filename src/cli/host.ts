@@ -14,7 +14,7 @@ import { loadStrategy } from '../strategy/load.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { refuseUnfinished } from '../strategy/unfinished.ts';
 import type { CliContext } from './context.ts';
-import { findStateDir, findStrategy } from './locate.ts';
+import { addStateOption, findStateDir, findStrategy } from './locate.ts';
 import { openStore, plainRetries, type Retries } from './open-store.ts';
 
 /** Options of every command on the host, as commander gives them. */
@@ -25,15 +25,12 @@ export interface HostOptions {
 
 /** Adds -c and --state-dir to a command. */
 export function addHostOptions(command: Command): Command {
-  return command
-    .option(
+  return addStateOption(
+    command.option(
       '-c, --config <file>',
       'strategy file (else HOLDFAST_CONFIG, ./holdfast.yaml, /etc/holdfast/strategy.yaml)',
-    )
-    .option(
-      '--state-dir <dir>',
-      'state folder (else HOLDFAST_STATE_DIR, STATE_DIRECTORY, /var/lib/holdfast for root, the XDG state folder)',
-    );
+    ),
+  );
 }
 
 /** A host ready to work: the state folder is locked until `close`. */

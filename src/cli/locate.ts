@@ -1,6 +1,6 @@
 /** Where the strategy file and the state folder are, as flags, environment and habit have it. */
-
 import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
 import { HoldfastError } from '../errors.ts';
 
 const SYSTEM_STRATEGY = '/etc/holdfast/strategy.yaml';
@@ -59,5 +59,13 @@ export function findStateDir(
   throw new HoldfastError(
     'state',
     'this user has no home folder: name a folder for the state with --state-dir',
+  );
+}
+
+/** Adds the option that says where the state is; returns the command. */
+export function addStateOption(command: Command): Command {
+  return command.option(
+    '--state-dir <dir>',
+    'state folder (else HOLDFAST_STATE_DIR, STATE_DIRECTORY, /var/lib/holdfast for root, the XDG state folder)',
   );
 }

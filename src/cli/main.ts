@@ -6,6 +6,7 @@ import { HoldfastError, systemCode } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { watchParent } from './parent.ts';
+import { refuseRawBytes, withRawBytes } from './raw-arguments.ts';
 import { lastSignal } from './signals.ts';
 import { programVersion } from './version.ts';
 
@@ -44,7 +45,7 @@ const ONLY_ANSWER = new Set(['config', 'why', 'points', 'ls', 'find', 'diff', 'c
 
 /** Runs the command line `argv` (without node and script) and resolves with the exit code. */
 export async function main(argv: string[]): Promise<number> {
-  watchParent(process.env);
+  const isHandedOver = watchParent(process.env);
   watchReaders(argv);
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     process.stdout.write(`${programVersion()}\n`);
@@ -57,7 +58,9 @@ export async function main(argv: string[]): Promise<number> {
   }
   try {
     const program = await makeProgram(argv, context);
-    await program.parseAsync(argv, { from: 'user' });
+    // What was handed over went through text; the parent has it as it was.
+    const files = [...(isHandedOver ? [`/proc/${process.ppid}/cmdline`] : []), '/proc/self/cmdline'];
+    await program.parseAsync(withRawBytes(argv, files), { from: 'user' });
     return answerLost ? context.exitCode || EXIT.failed : context.exitCode;
   } catch (error) {
     return report(error, argv, context);
@@ -86,6 +89,8 @@ Start with:
   const wanted = make === undefined ? Object.values(COMMANDS) : [make];
   for (const command of await Promise.all(wanted.map((one) => one(context)))) program.addCommand(command);
   for (const command of [program, ...program.commands]) settle(command, context);
+  // After the hooks of the command itself.
+  for (const command of program.commands) command.hook('preAction', (_, action) => refuseRawBytes(action));
   return program;
 }
 

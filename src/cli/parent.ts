@@ -19,12 +19,12 @@ const FORWARDED = new Set<string | symbol>([
 /**
  * To be called first of all. When `env` says that an older Node started this process, ends it by SIGKILL as soon
  * as that one is gone, by kill -9 too: otherwise an orphan would go on and hold the lock. Takes the variable
- * out of `env`, so that no command started from here sees it. Does not keep the process alive.
+ * out of `env`, so that no command started from here sees it. Does not keep the process alive. Returns whether it is so.
  */
-export function watchParent(env: NodeJS.ProcessEnv): void {
+export function watchParent(env: NodeJS.ProcessEnv): boolean {
   const fd = parentDescriptor(env[PARENT_FD]);
   delete env[PARENT_FD];
-  if (fd === undefined) return;
+  if (fd === undefined) return false;
   const link = new Socket({ fd, readable: true, writable: true });
   const end = () => process.kill(process.pid, 'SIGKILL');
   link.on('end', end);
@@ -33,6 +33,7 @@ export function watchParent(env: NodeJS.ProcessEnv): void {
   link.resume();
   link.unref();
   answerSignals((signal) => link.write(`${signal}\n`));
+  return true;
 }
 
 /** A variable that was set by hand, or leaked from elsewhere, must not end anything. */

@@ -51,7 +51,7 @@ export class RestoreReport {
   }
 
   /** What would be done in all; sets the exit code. */
-  rehearsal({ entries, bytes, kept, volumes, forecast, damaged, doubtful }: Rehearsal): void {
+  rehearsal({ entries, bytes, kept, volumes, forecast, damaged, incomplete, doubtful }: Rehearsal): void {
     const into = this.#target === undefined ? '' : ` into ${this.#targetName()}`;
     this.#say(
       `Would restore ${describePoint(this.#point)}${into}: ${count(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${keptText(kept, ', and would leave %s as they are')}.`,
@@ -63,8 +63,10 @@ export class RestoreReport {
       if (volumes.length > NAMED) this.#say(`  and ${volumes.length - NAMED} more (--json names them all)`);
     }
     this.#list('note', doubtful);
+    this.#list('incomplete', incomplete);
     this.#list('damaged', damaged);
     if (damaged.length > 0) this.#context.exitCode = EXIT.damage;
+    else if (incomplete.length + doubtful.length > 0) this.#context.exitCode = EXIT.incomplete;
     if (!this.#json) return;
     for (const { name, size } of volumes) this.#line({ event: 'volume', object: name, size });
     this.#line({
@@ -77,6 +79,8 @@ export class RestoreReport {
       volumes: volumes.length,
       download,
       ...(forecast === undefined ? {} : { free: forecast.free }),
+      doubtful: doubtful.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
+      incomplete: incomplete.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
       damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
     });
   }
@@ -128,7 +132,7 @@ export class RestoreReport {
       this.#say(`holdfast: ${message}`);
     }
     if (damaged.length > 0 || lost.length > 0) this.#context.exitCode = EXIT.damage;
-    else if (incomplete.length > 0) this.#context.exitCode = EXIT.incomplete;
+    else if (incomplete.length + doubtful.length > 0) this.#context.exitCode = EXIT.incomplete;
     if (this.#json) {
       this.#line({
         event: 'summary',
@@ -138,6 +142,8 @@ export class RestoreReport {
         kept,
         bytes,
         seconds: Math.round(seconds * 1000) / 1000,
+        doubtful: doubtful.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
+        ...notListed('doubtfulNotListed', doubtful),
         incomplete: incomplete.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
         ...notListed('incompleteNotListed', incomplete),
         damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
@@ -150,6 +156,11 @@ export class RestoreReport {
     if (damaged.length > 0 || lost.length > 0) {
       this.#say(
         `${count(damaged.length, 'entry was', 'entries were')} damaged in the store and left out; named above.`,
+      );
+    }
+    if (doubtful.length > 0) {
+      this.#say(
+        `${count(doubtful.length, 'entry is', 'entries are')} back as the backup could read it, which is not as it was then; named above.`,
       );
     }
     if (incomplete.length > 0) {

@@ -49,5 +49,5 @@ function report(
     `Wrote ${pointName} as an archive: ${entries === 1 ? 'one entry' : `${entries} entries`}, ${formatBytes(bytes)}${left}.\n`,
   );
   if (damaged.length > 0) context.exitCode = EXIT.damage;
-  else if (incomplete.length > 0) context.exitCode = EXIT.incomplete;
+  else if (incomplete.length + doubtful.length > 0) context.exitCode = EXIT.incomplete;
 }

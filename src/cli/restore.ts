@@ -66,8 +66,9 @@ With --overwrite if-newer, what is in the way is replaced when it was modified b
 ACLs (GNU tar takes these with --xattrs --xattrs-include='*').
 
 Ends with 0 when all is back, 1 when it failed (also: the folder is not empty, too little space), 2 when the call is wrong,
-3 when something could not be made as it was, 4 when the store is damaged (the rest is back), 10 when there is no such point or
-path, 11 when another restore into the folder is running, 12 when a key is at fault, 130 when the question was answered with no.
+3 when something could not be made as it was, or is back only as well as the backup could read it (each is named), 4 when the store is
+damaged (the rest is back), 10 when there is no such point or path, 11 when another restore into the folder is running, 12 when a key is
+at fault, 130 when the question was answered with no.
 
 Examples:
   holdfast restore --to /srv/restore --secret-key secret.asc
@@ -117,7 +118,7 @@ async function run(paths: string[], options: RestoreOptions, context: CliContext
       arrangement: { ...arrangement, strip: place.depth },
       overwrite: overwrite !== undefined,
       ...(overwrite === undefined || overwrite === 'always' ? {} : { keep: overwrite }),
-      inPlace: destination === 'in-place',
+      inPlace: destination === 'in-place' ? { uid: process.geteuid?.() ?? 0 } : undefined,
       owner: options.owner,
       owners: options.numericOwner ? undefined : readOwnerNumbers(),
       impliedMode: 0o777 & ~process.umask(),
@@ -150,7 +151,7 @@ async function bring(
     total: (amount) => progress.total(amount),
     advance: (amount) => progress.advance(amount),
   };
-  const asks = request.inPlace === true && options.yes !== true;
+  const asks = request.inPlace !== undefined && options.yes !== true;
   const confirm = async (forecast: Forecast) => {
     // Nothing must be drawn over the question.
     progress.phase('');

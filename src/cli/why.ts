@@ -32,7 +32,8 @@ export function whyCommand(context: CliContext): Command {
 A path that is not there is taken for a file; with a slash at its end, for a folder. Reads the strategy and looks at the disk, not at the
 store: what a path is in the points made so far, "holdfast find" says.
 
-Ends with 0 when all of them are, or would be, backed up, with 10 when one is not, with 2 when the strategy is wrong.
+Ends with 0 when all of them are, or would be, backed up, with 10 when one is not, or of a folder
+nothing but the folder itself, with 2 when the strategy is wrong.
 
 Examples:
   holdfast why /srv/www/cache/logo.png
@@ -82,6 +83,9 @@ function asText(found: Why, strategy: Strategy): string {
     return `${show(path)} ${isNot}${missing}: no path of any source holds it`;
   }
   const of = `source ${source.name}, path ${show(fromText(source.root))} (${placeOf(source.rule, strategy)})`;
+  if (found.isOnlyItself) {
+    return `${show(path)} itself is backed up, but nothing in it: ${describe(path, reason, rule, strategy)}; ${of}`;
+  }
   return `${show(path)} ${isNot}${missing}: ${describe(path, reason, rule, strategy)}; ${of}`;
 }
 
@@ -102,7 +106,7 @@ function describe(
       return `${by} leaves ${reason.at === path ? 'it' : `${show(reason.at)}, in which it lies,`} out${more}`;
     }
     case 'marker':
-      return `${show(reason.marker)} lies in ${show(reason.at)}, and ${by} leaves out all else there`;
+      return `${show(reason.marker)} lies in ${show(reason.at)}, and ${by} leaves out all else there${reason.mayHold ? ', though something in it may be taken back in' : ''}`;
     case 'size':
       return `it has ${reason.size} bytes, and ${by} leaves out larger files`;
     case 'mount':
@@ -139,6 +143,7 @@ function asJson(found: Why, strategy: Strategy): object {
     ...pathKeys(path),
     exists,
     backedUp,
+    ...(found.isOnlyItself ? { folderOnly: true } : {}),
     reason: reason?.kind ?? 'no-source',
     ...(reason !== undefined && 'at' in reason ? { at: pathKeys(reason.at) } : {}),
     ...(reason?.kind === 'marker' ? { marker: toText(reason.marker) ?? show(reason.marker) } : {}),

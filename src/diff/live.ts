@@ -94,7 +94,7 @@ export async function digestOfFile(
   keepAccessTime: boolean,
 ): Promise<{ sha256: string } | { error: string }> {
   const buffer = Buffer.allocUnsafe(PIECE);
-  const result = await readFile(path, keepAccessTime, async (file, size) => {
+  const result = readFile(path, keepAccessTime, (file, size) => {
     const digest = new RunningDigest();
     let length = 0;
     while (length < size) {

@@ -14,9 +14,31 @@ export function fromBytes(bytes: Uint8Array): ByteString {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
-/** The byte string of a text: its UTF-8 bytes. */
+/** The byte string of a text: its UTF-8 bytes. Lone surrogates from U+DC80 to U+DCFF stand for the bytes 0x80 to 0xff; see toLooseText. */
 export function fromText(text: string): ByteString {
-  return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+  if (ASCII.test(text)) return text;
+  if (text.isWellFormed()) return Buffer.from(text, 'utf8').toString('latin1');
+  return text
+    .split(/([\udc80-\udcff])/u)
+    .map((part, i) =>
+      i % 2 === 1
+        ? String.fromCharCode(part.charCodeAt(0) & 0xff)
+        : Buffer.from(part, 'utf8').toString('latin1'),
+    )
+    .join('');
+}
+
+/** A character of UTF-8 (RFC 3629, section 4), several of ASCII, or a byte that is none. */
+const CHARACTERS =
+  /[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[\x80-\xff]/g;
+
+/** A text of which fromText() gives this byte string, whatever bytes it has: those that are no UTF-8 are lone surrogates in it, as in Python's PEP 383. */
+export function toLooseText(name: ByteString): string {
+  return name.replace(CHARACTERS, (character) =>
+    character.length === 1 && character > '\x7f'
+      ? String.fromCharCode(0xdc00 + character.charCodeAt(0))
+      : toBytes(character).toString('utf8'),
+  );
 }
 
 /** The text of a byte string, or undefined where its bytes are not valid UTF-8. */

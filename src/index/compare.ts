@@ -10,13 +10,14 @@ import type { ByteString } from '../model.ts';
 import { type Selection, type SelectionRules, selection } from '../source/select.ts';
 import { walk } from '../source/walk.ts';
 import { EntriesReader, type IndexEntry } from './entries-file.ts';
+import { isEmptyFolder, isMountEntry, isUnmountedFolder, MOUNT_FLAG, mountsIn } from './mounts.ts';
 
 /** A source as the comparison needs it. */
 export interface ComparedSource extends SelectionRules {
   name: string;
   /** Absolute paths, none inside another. */
   paths: readonly string[];
-  /** An empty root is what it seems to be, not a file system that was not mounted. */
+  /** An empty root, or mount point, is what it seems to be, not a file system that was not mounted. */
   allowEmpty: boolean;
 }
 
@@ -45,7 +46,15 @@ export type Change =
   /** As before: stat says the same. */
   | { kind: 'same'; old: OldEntry; stat: BigIntStats }
   /** New, or stat says otherwise; `old` is what the index has under this path, a deletion included. */
-  | { kind: 'fresh'; source: string; path: ByteString; stat: BigIntStats; old: OldEntry | undefined }
+  | {
+      kind: 'fresh';
+      source: string;
+      path: ByteString;
+      stat: BigIntStats;
+      old: OldEntry | undefined;
+      /** A folder on which another file system is mounted, which is entered. */
+      isMount?: true;
+    }
   /** Was there and is no more, or is left out now: because of a pattern, a marker in its folder, or its size. */
   | { kind: 'gone'; old: OldEntry; leftOut?: LeftOutBy }
   /** Was gone already. */
@@ -82,7 +91,7 @@ export function* compare(
   before?: string,
 ): Generator<Change> {
   const selections = new Map(sources.map((source) => [source.name, selection(source)]));
-  const cursor = new Cursor(old, before ?? old?.file, selections);
+  const cursor = new Cursor(old, before ?? old?.file, sources, selections);
   for (const source of [...sources].sort((a, b) => compareNames(a.name, b.name))) {
     const roots = source.paths.map(fromText).sort(comparePaths);
     const options = { selection: selections.get(source.name) ?? selection(source), own };
@@ -94,19 +103,30 @@ export function* compare(
         yield { kind: 'incident', incident: { ...trouble, path: root, carried } };
         continue;
       }
+      let unmounted: ByteString | undefined;
       for (const found of walk(root, options)) {
+        // What comes to be in it while it is carried over is for the next point.
+        if (unmounted !== undefined && isWithin(found.path, unmounted)) continue;
         switch (found.kind) {
           case 'entry': {
-            yield* cursor.before(source.name, found.path);
-            const before = cursor.take(source.name, found.path);
+            const { path, stat, isMount } = found;
+            yield* cursor.before(source.name, path);
+            if (!isMount && stat.isDirectory() && cursor.isUnmounted(source, path)) {
+              unmounted = path;
+              yield* cursor.carryMount(source.name, path);
+              break;
+            }
+            const before = cursor.take(source.name, path);
             if (
               before !== undefined &&
-              before.entry.flags === '' &&
-              before.entry.signature === signatureOf(found.stat)
+              before.entry.flags === (isMount ? MOUNT_FLAG : '') &&
+              before.entry.signature === signatureOf(stat)
             ) {
-              yield { kind: 'same', old: before, stat: found.stat };
+              yield { kind: 'same', old: before, stat };
+            } else if (isMount) {
+              yield { kind: 'fresh', source: source.name, path, stat, old: before, isMount };
             } else {
-              yield { kind: 'fresh', source: source.name, path: found.path, stat: found.stat, old: before };
+              yield { kind: 'fresh', source: source.name, path, stat, old: before };
             }
             break;
           }
@@ -160,12 +180,19 @@ function troubleWith(
   }
 }
 
+function unmountedAt(path: ByteString, carried: boolean): Change {
+  return { kind: 'incident', incident: { kind: 'empty', path, carried } };
+}
+
 /** The parent's entries, drawn as the walk passes them. */
 class Cursor {
   readonly #reader: EntriesReader | undefined;
   readonly #file: string | undefined;
   #current: OldEntry | undefined;
+  readonly #sources: readonly ComparedSource[];
   readonly #selections: ReadonlyMap<string, Selection>;
+  /** Where the index has no entries to draw: folders that were mount points in the point before, by source. */
+  #mounts: Map<string, Set<ByteString>> | undefined;
   /** What the walk has said last of what is left out, and how many entries have gone for it. */
   #leftOut:
     | { source: string; path: ByteString; by: 'marker' | 'size'; marker: ByteString; entries: number }
@@ -175,10 +202,12 @@ class Cursor {
   constructor(
     reader: EntriesReader | undefined,
     file: string | undefined,
+    sources: readonly ComparedSource[],
     selections: ReadonlyMap<string, Selection>,
   ) {
     this.#reader = reader;
     this.#file = file;
+    this.#sources = sources;
     this.#selections = selections;
     this.#advance();
   }
@@ -190,18 +219,57 @@ class Cursor {
       old !== undefined && this.#compare(old, source, path) < 0;
       old = this.#current
     ) {
-      this.#advance();
-      yield this.#gone(old);
+      yield* this.#pass(old);
     }
   }
 
   /** Everything that is left: gone. */
   *rest(): Generator<Change> {
-    for (let old = this.#current; old !== undefined; old = this.#current) {
-      this.#advance();
-      yield this.#gone(old);
-    }
+    for (let old = this.#current; old !== undefined; old = this.#current) yield* this.#pass(old);
     yield* this.#emptied();
+  }
+
+  /** An entry that the walk did not meet. A mount point that is left out itself is met only when it holds what is taken back in. */
+  *#pass(old: OldEntry): Generator<Change> {
+    const source = isMountEntry(old.entry) && !this.#isInLeftOut(old) ? this.#holderOf(old) : undefined;
+    const { path } = old.entry;
+    if (source !== undefined && isUnmountedFolder(path) && this.isUnmounted(source, path)) {
+      // What patterns leave out by now is none of it.
+      if (yield* this.carry(old.source, path)) yield unmountedAt(path, true);
+      return;
+    }
+    this.#advance();
+    yield this.#gone(old);
+  }
+
+  /** The source of an entry, where it still has a path that the entry lies in. */
+  #holderOf({ source, entry }: OldEntry): ComparedSource | undefined {
+    return this.#sources.find(
+      ({ name, paths }) => name === source && paths.some((root) => isWithin(entry.path, fromText(root))),
+    );
+  }
+
+  /**
+   * Whether a folder on which no file system is mounted now was a mount point in the point before, had something in it, and is empty: its
+   * file system is not mounted, rather than deleted. Asked when the path is next.
+   */
+  isUnmounted({ name, allowEmpty, oneFileSystem }: ComparedSource, path: ByteString): boolean {
+    if (allowEmpty || oneFileSystem !== false || !this.#wasMount(name, path)) return false;
+    return isEmptyFolder(path) && this.hasLiveBelow(name, path);
+  }
+
+  /** Carries a mount point over, and says so. */
+  *carryMount(source: string, path: ByteString): Generator<Change> {
+    yield unmountedAt(path, yield* this.carry(source, path));
+  }
+
+  #wasMount(source: string, path: ByteString): boolean {
+    if (this.#reader !== undefined) {
+      const old = this.#current;
+      return old?.source === source && old.entry.path === path && isMountEntry(old.entry);
+    }
+    this.#mounts ??= mountsIn(this.#file);
+    return this.#mounts.get(source)?.has(path) ?? false;
   }
 
   /** Everything in a folder with a marker, or a file that is too large, is left out. The folder's own entry was taken before. */
@@ -291,11 +359,16 @@ class Cursor {
   #gone(old: OldEntry): Change {
     if (old.entry.flags === 'g') return { kind: 'still-gone', old };
     const left = this.#leftOut;
-    if (left !== undefined && left.source === old.source && isWithin(old.entry.path, left.path)) {
+    if (left !== undefined && this.#isInLeftOut(old)) {
       left.entries++;
       return { kind: 'gone', old, leftOut: left.by };
     }
     return this.#patternLeavesOut(old) ? { kind: 'gone', old, leftOut: 'pattern' } : { kind: 'gone', old };
+  }
+
+  #isInLeftOut({ source, entry }: OldEntry): boolean {
+    const left = this.#leftOut;
+    return left !== undefined && left.source === source && isWithin(entry.path, left.path);
   }
 
   #patternLeavesOut({ source, entry }: OldEntry): boolean {

@@ -24,7 +24,7 @@ export interface IndexEntry {
   signature: string;
   /**
    * `g` deletion, `r` read again next time (its time stamps are too young to be trusted), `c` carried over, `p` some of its extended
-   * attributes could not be read.
+   * attributes could not be read; and `m` on a folder on which another file system was mounted, and was entered.
    */
   flags: string;
   /** Ordinal of the set in which the entry last changed. */

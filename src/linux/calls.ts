@@ -16,12 +16,18 @@ export interface Calls {
   fgetxattr: Call;
   fsetxattr: Call;
   fremovexattr: Call;
+  listxattr: Call;
+  getxattr: Call;
+  setxattr: Call;
+  removexattr: Call;
   utimensat: Call;
   futimens: Call;
   /** Undefined where the C library only has it as a macro: GNU's before 2.33. */
   mknod: Call | undefined;
   __xmknod: Call | undefined;
   lseek: Call;
+  /** Undefined where the C library does not have it. */
+  sync_file_range: Call | undefined;
   errno(): number;
 }
 
@@ -34,10 +40,15 @@ const PROTOTYPES = {
   fgetxattr: 'long fgetxattr(int fd, const void *name, void *value, size_t size)',
   fsetxattr: 'int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)',
   fremovexattr: 'int fremovexattr(int fd, const void *name)',
+  listxattr: 'long listxattr(const void *path, void *list, size_t size)',
+  getxattr: 'long getxattr(const void *path, const void *name, void *value, size_t size)',
+  setxattr: 'int setxattr(const void *path, const void *name, const void *value, size_t size, int flags)',
+  removexattr: 'int removexattr(const void *path, const void *name)',
   utimensat: 'int utimensat(int fd, const void *path, const void *times, int flags)',
   futimens: 'int futimens(int fd, const void *times)',
   lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
 } as const;
+const SYNC_FILE_RANGE = 'int sync_file_range(int fd, int64_t offset, int64_t nbytes, unsigned int flags)';
 const MKNOD = 'int mknod(const void *path, unsigned int mode, uint64_t dev)';
 const XMKNOD = 'int __xmknod(int version, const void *path, unsigned int mode, const void *dev)';
 
@@ -67,6 +78,7 @@ function load(): Calls | undefined {
     for (const [name, prototype] of Object.entries(PROTOTYPES)) found[name] = library.func(prototype) as Call;
     return {
       ...found,
+      sync_file_range: optional(SYNC_FILE_RANGE),
       mknod: optional(MKNOD),
       __xmknod: optional(XMKNOD),
       errno: () => koffi.errno(),

@@ -1,11 +1,30 @@
 /** Extended attributes of one file, as they are: names and values are any bytes. Knows nothing of what they mean. */
+import { constants } from 'node:os';
 import { systemCode } from '../errors.ts';
 import type { ByteString } from '../model.ts';
 import { type Calls, calls, checked, toC } from './calls.ts';
 
-/** An open file or folder, or the path of anything, of which the last step is not followed where it is a symlink. */
-export type Place = number | ByteString;
+/** A path that is followed to its end. Only for those in /proc of what was opened with O_PATH, which the calls on open files refuse. */
+export interface Followed {
+  followed: ByteString;
+}
 
+/** An open file or folder, or the path of anything, of which the last step is not followed where it is a symlink. */
+export type Place = number | ByteString | Followed;
+
+/** Does what is asked with that of three calls which suits the place. */
+function on(
+  at: Place,
+  open: (fd: number) => number,
+  path: (path: Buffer) => number,
+  followed: (path: Buffer) => number,
+): number {
+  if (typeof at === 'number') return open(at);
+  return typeof at === 'string' ? path(toC(at)) : followed(toC(at.followed));
+}
+
+/** Room for the names that most files have: the kernel allocates as much as it is offered. */
+const LIST_COMMON = 512;
 /** Limits of the kernel (linux/limits.h), in bytes: a list of names, and a value. */
 const LIST_MAX = 65_536;
 const VALUE_MAX = 65_536;
@@ -25,10 +44,15 @@ export function hasAttributes(): boolean {
 export function listAttributes(at: Place): ByteString[] {
   const c = required();
   const list = (size: number) =>
-    typeof at === 'number' ? c.flistxattr(at, answer, size) : c.llistxattr(toC(at), answer, size);
+    on(
+      at,
+      (fd) => c.flistxattr(fd, answer, size),
+      (path) => c.llistxattr(path, answer, size),
+      (path) => c.listxattr(path, answer, size),
+    );
   let length: number;
   try {
-    length = checked(list(LIST_MAX), 'listxattr');
+    length = checkedList(list);
   } catch (error) {
     if (NONE.has(systemCode(error) ?? '')) return [];
     throw error;
@@ -40,14 +64,23 @@ export function listAttributes(at: Place): ByteString[] {
     .sort();
 }
 
+/** Lists with little room first, and with all of it where that is not enough. */
+function checkedList(list: (size: number) => number): number {
+  const length = list(LIST_COMMON);
+  const isTooLong = length < 0 && required().errno() === constants.errno.ERANGE;
+  return checked(isTooLong ? list(LIST_MAX) : length, 'listxattr');
+}
+
 /** The value of an attribute; undefined where there is none of that name (any more). */
 export function getAttribute(at: Place, name: ByteString): Buffer | undefined {
   const c = required();
   const key = toC(name);
-  const result =
-    typeof at === 'number'
-      ? c.fgetxattr(at, key, answer, VALUE_MAX)
-      : c.lgetxattr(toC(at), key, answer, VALUE_MAX);
+  const result = on(
+    at,
+    (fd) => c.fgetxattr(fd, key, answer, VALUE_MAX),
+    (path) => c.lgetxattr(path, key, answer, VALUE_MAX),
+    (path) => c.getxattr(path, key, answer, VALUE_MAX),
+  );
   try {
     return Buffer.from(answer.subarray(0, checked(result, 'getxattr')));
   } catch (error) {
@@ -60,17 +93,25 @@ export function getAttribute(at: Place, name: ByteString): Buffer | undefined {
 export function setAttribute(at: Place, name: ByteString, value: Uint8Array): void {
   const c = required();
   const key = toC(name);
-  const result =
-    typeof at === 'number'
-      ? c.fsetxattr(at, key, value, value.length, 0)
-      : c.lsetxattr(toC(at), key, value, value.length, 0);
+  const result = on(
+    at,
+    (fd) => c.fsetxattr(fd, key, value, value.length, 0),
+    (path) => c.lsetxattr(path, key, value, value.length, 0),
+    (path) => c.setxattr(path, key, value, value.length, 0),
+  );
   checked(result, 'setxattr');
 }
 
 /** Removes an attribute. */
 export function removeAttribute(at: Place, name: ByteString): void {
   const c = required();
-  const result = typeof at === 'number' ? c.fremovexattr(at, toC(name)) : c.lremovexattr(toC(at), toC(name));
+  const key = toC(name);
+  const result = on(
+    at,
+    (fd) => c.fremovexattr(fd, key),
+    (path) => c.lremovexattr(path, key),
+    (path) => c.removexattr(path, key),
+  );
   checked(result, 'removexattr');
 }
 

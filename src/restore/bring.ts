@@ -32,6 +32,8 @@ export interface BringOptions {
   replace: boolean;
   /** Files that cannot be made, by entry; those that turn out not to come back are added. */
   troubles: Map<number, FileTrouble>;
+  /** Files to bring; all, where it is undefined. */
+  only?: ReadonlySet<number>;
   /** Whether an earlier run has written what volume `index` of the plan brings. */
   isClaimed: (index: number) => boolean;
   /** Hears that everything of a volume has been written. */
@@ -71,13 +73,14 @@ const THERE = -1;
 export async function bringContent(options: BringOptions): Promise<Brought> {
   const { plan, isClaimed } = options;
   const { entries } = plan.tree;
-  const { troubles } = options;
+  const { troubles, only } = options;
   const brought: Brought = { troubles, notSet: new Map(), lost: [] };
   const { root, rootFd, owner, replace } = options;
   const data = { root, rootFd, owner, replace };
   const pool = new WorkerPool(data, WORKERS, options.onProgress);
   try {
-    const isFile = (entry: number) => entries.kind(entry) === Kind.file && !troubles.has(entry);
+    const isFile = (entry: number) =>
+      entries.kind(entry) === Kind.file && !troubles.has(entry) && only?.has(entry) !== false;
     const due = plan.volumes.inOrder().filter((index) => !isClaimed(index));
     const first = new Pass(options, pool, brought, due, isFile);
     await first.run();
@@ -317,7 +320,7 @@ export function isWhole({ content, tree }: Plan, entry: number): boolean {
 }
 
 /** The volumes that a file needs. */
-function volumesOf({ content, tree }: Plan, entry: number): number[] {
+export function volumesOf({ content, tree }: Plan, entry: number): number[] {
   const first = tree.entries.detail(entry);
   const volumes = new Set<number>();
   for (let extent = first; extent < first + content.count(entry); extent++)

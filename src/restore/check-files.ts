@@ -21,7 +21,7 @@ export function checkFiles(job: CheckJob, options: WriteOptions): JobResult {
     const trouble = (kind: FileTrouble['kind'], problem: string) =>
       result.troubles.push({ entry, kind, problem, begun: true });
     try {
-      const fd = reopenFile(toFsPath(options.folders.place(path)), 'read');
+      const fd = options.folders.at(path, (place) => reopenFile(toFsPath(place), 'read'));
       try {
         if (!matches(fd, job.files.sizes[row] as number, digestOf(job.files, row), buffer, options)) {
           trouble('damage', 'does not match its digest');

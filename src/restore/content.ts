@@ -106,6 +106,14 @@ export class ContentTable {
     return this.#count.get(entry) === 1 && this.#length.get(first) === size;
   }
 
+  /** Gives the extents of a file, the first of which has the index `extent`, to another one that has none. */
+  move(from: number, to: number, extent: number): void {
+    const count = this.#count.get(from);
+    for (let e = extent; e < extent + count; e++) this.#entry.set(e, to);
+    this.#count.set(to, count);
+    this.#count.set(from, 0);
+  }
+
   /** Sorts the extents by volume. To be called once, when all are there. */
   arrange(volumes: number): void {
     const extents = this.length;

@@ -1,11 +1,14 @@
 /** What of a target that holds other things already stays as it is: decided before anything is written, entry by entry. */
-import { type BigIntStats, lstatSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import { isWithin } from '../format/order.ts';
 import type { ByteString, Entry } from '../model.ts';
+import type { OpenFolders } from '../target/open-folders.ts';
 import { targetPath } from './jobs.ts';
 import type { PlanItem } from './plan.ts';
+import type { Trouble } from './trouble.ts';
 
 /** What becomes of what is in the way. */
 export type Overwrite =
@@ -61,6 +64,8 @@ export class Decisions {
 export interface KeepOptions {
   /** The target's absolute path. */
   root: ByteString;
+  /** Leads to places in it; closed at the end. */
+  folders: OpenFolders;
   overwrite: Overwrite;
   /** What an interrupted run of the same restore decided: what that run made is no longer to be told from what was there. */
   decided: Decisions | undefined;
@@ -74,6 +79,8 @@ export class Existing {
   readonly decisions = new Decisions();
   /** How many entries stay as they are. */
   kept = 0;
+  /** Entries that stay as they are, since nobody knows what that is. */
+  readonly unseen: Trouble[] = [];
   readonly #options: KeepOptions;
   #index = 0;
   /** What is no folder, stays, and has entries below it that cannot come therefore. */
@@ -89,19 +96,23 @@ export class Existing {
 
   async *pass(batches: AsyncIterable<readonly PlanItem[]>): AsyncGenerator<readonly PlanItem[], void> {
     let wanted = true;
-    for await (const batch of batches) {
-      const out: PlanItem[] = [];
-      for (const item of batch) {
-        if (item.kind === 'entry') wanted = this.#take(item.entry);
-        if (wanted) out.push(item);
+    try {
+      for await (const batch of batches) {
+        const out: PlanItem[] = [];
+        for (const item of batch) {
+          if (item.kind === 'entry') wanted = this.#take(item.entry);
+          if (wanted) out.push(item);
+        }
+        if (out.length > 0) yield out;
       }
-      if (out.length > 0) yield out;
+    } finally {
+      this.#options.folders.close();
     }
   }
 
   #take(entry: Entry): boolean {
     const { decided, onEntry } = this.#options;
-    const action = decided === undefined ? this.#decide(entry) : decided.isKept(this.#index) ? 'keep' : 'new';
+    const action = decided === undefined ? this.#decide(entry) : this.#decided(entry, decided);
     this.#index++;
     this.decisions.add(action === 'keep');
     if (action === 'keep') this.kept++;
@@ -109,7 +120,35 @@ export class Existing {
     return action !== 'keep';
   }
 
+  /** What an earlier run decided. What it could not look at is named again. */
+  #decided(entry: Entry, decided: Decisions): Action {
+    if (!decided.isKept(this.#index)) return 'new';
+    try {
+      this.#stat(entry.path);
+    } catch (error) {
+      this.#noteUnseen(entry, error);
+    }
+    return 'keep';
+  }
+
   #decide(entry: Entry): Action {
+    try {
+      return this.#compare(entry);
+    } catch (error) {
+      if (this.#options.overwrite === 'always') return 'replace';
+      this.#noteUnseen(entry, error);
+      return 'keep';
+    }
+  }
+
+  #noteUnseen({ path }: Entry, error: unknown): void {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    this.unseen.push({ path, problem: `stays as it is: what is there cannot be looked at (${code})` });
+  }
+
+  /** Errors: Node's own, where something cannot be looked at. */
+  #compare(entry: Entry): Action {
     const { overwrite } = this.#options;
     const { path, type } = entry;
     if (this.#barrier !== undefined && isWithin(path, this.#barrier)) return 'keep';
@@ -129,7 +168,7 @@ export class Existing {
   #folderIsBlocked(path: ByteString): boolean {
     const folder = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
     if (folder === this.#folder) return this.#isBlocked;
-    this.#folder = folder;
+    this.#folder = undefined;
     this.#isBlocked = false;
     for (let end = folder.indexOf('/', 1); ; end = folder.indexOf('/', end + 1)) {
       const there = folder === '' ? undefined : this.#stat(end < 0 ? folder : folder.slice(0, end));
@@ -137,18 +176,20 @@ export class Existing {
       this.#isBlocked = !there.isDirectory();
       if (this.#isBlocked || end < 0) break;
     }
+    this.#folder = folder;
     return this.#isBlocked;
   }
 
+  /** What is there; undefined for nothing. Errors: Node's own, where that cannot be said. */
   #stat(path: ByteString): BigIntStats | undefined {
+    const { root, folders } = this.#options;
     try {
-      const at = toFsPath(targetPath(this.#options.root, path));
-      // The target itself may be reached through a link.
-      const look = path === '/' ? statSync : lstatSync;
-      return look(at, { bigint: true, throwIfNoEntry: false });
-    } catch {
-      // What cannot be looked at is met again when it is written to, and named then.
-      return undefined;
+      return folders.at(targetPath(root, path), (place) => lstatSync(toFsPath(place), { bigint: true }));
+    } catch (error) {
+      const code = systemCode(error);
+      // No folder, or a link, on the way: nothing of the target's is behind it.
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw error;
     }
   }
 }

@@ -12,6 +12,7 @@ import type { OpenFolders } from '../target/open-folders.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { FolderState } from './prepare.ts';
+import { firstName } from './stand-in.ts';
 import { Kind, ROOT } from './tree.ts';
 
 /** What finishing takes. */
@@ -56,11 +57,12 @@ export async function makeLinks(options: FinishOptions): Promise<void> {
     if (trouble === undefined ? kind === Kind.file : !(trouble.begun || options.resumed)) continue;
     const path = targetPath(root, plan.tree.path(entry));
     try {
-      const place = options.open.place(path);
-      if (trouble !== undefined) clear(toFsPath(place));
-      else if (kind === Kind.symlink) makeSymlink(options, entry, place);
-      else if (kind === Kind.node) makeSpecial(options, entry, place);
-      else makeHardLink(options, entry, place);
+      options.open.at(path, (place) => {
+        if (trouble !== undefined) clear(toFsPath(place));
+        else if (kind === Kind.symlink) makeSymlink(options, entry, place);
+        else if (kind === Kind.node) makeSpecial(options, entry, place);
+        else makeHardLink(options, entry, place);
+      });
     } catch (error) {
       if (endsRestore(error)) throw writeFailed(show(path), error);
       if (systemCode(error) === undefined) throw error;
@@ -103,17 +105,39 @@ function makeSpecial(
 }
 
 function makeHardLink(options: FinishOptions, entry: number, at: ByteString): void {
-  const { plan, root, owner, replace, troubles, notSet } = options;
+  const { plan, root, troubles } = options;
   const { entries } = plan.tree;
-  const first = entries.detail(entry);
+  const first = firstName(plan.tree, entry);
+  const kind = entries.kind(first);
   const trouble = troubles.get(first);
-  if (trouble !== undefined || entries.kind(first) === Kind.none) {
+  if (trouble?.kind === 'io' && (kind === Kind.symlink || kind === Kind.node)) {
+    entries.standIn(entry, first);
+    if (kind === Kind.symlink) makeSymlink(options, entry, at);
+    else makeSpecial(options, entry, at);
+    return;
+  }
+  if (trouble !== undefined || kind === Kind.none) {
     const problem = `is another name of ${show(plan.tree.path(first))}, which did not come back`;
     troubles.set(entry, { entry, kind: trouble?.kind ?? 'damage', problem, begun: false });
     return;
   }
+  options.open.at(targetPath(root, plan.tree.path(first)), (there) =>
+    linkOrCopy(options, entry, first, there, at),
+  );
+}
+
+/** Gives what was restored at `there` a further name at a place; where that cannot be, something that is the same. */
+function linkOrCopy(
+  options: FinishOptions,
+  entry: number,
+  first: number,
+  there: ByteString,
+  at: ByteString,
+): void {
+  const { plan, owner, replace, notSet } = options;
+  const { entries } = plan.tree;
+  const existing = toFsPath(there);
   const path = toFsPath(at);
-  const existing = toFsPath(options.open.place(targetPath(root, plan.tree.path(first))));
   try {
     making(path, replace, () => linkSync(existing, path));
   } catch (error) {
@@ -196,7 +220,7 @@ export function finishFolder(options: FinishOptions, folder: number): void {
   if (!listed && state !== FolderState.made) return;
   const path = targetPath(root, table.path(folder));
   try {
-    const fd = openFolder(toFsPath(options.open.place(path)));
+    const fd = options.open.at(path, (place) => openFolder(toFsPath(place)));
     try {
       const failed = listed ? setAttributes(fd, table.attributes(folder), owner) : 0;
       if (failed !== 0) foldersNotSet.set(folder, failed);

@@ -77,7 +77,6 @@ export async function prepareTarget(options: PrepareOptions): Promise<Prepared> 
 
 async function makeFolders(options: PrepareOptions, { folders }: Prepared): Promise<void> {
   const { plan, root, replace, openMode } = options;
-  const at = (path: ByteString) => options.folders.place(path);
   const table = plan.tree.folders;
   for (let folder = ROOT + 1; folder < table.length; folder++) {
     if (folder % TURN === 0) await turn(options);
@@ -87,9 +86,13 @@ async function makeFolders(options: PrepareOptions, { folders }: Prepared): Prom
     }
     const path = targetPath(root, table.path(folder));
     try {
-      const made = makeFolder(toFsPath(at(path)), replace, table.isListed(folder) ? undefined : openMode);
+      const isListed = table.isListed(folder);
+      const made = options.folders.at(path, (place) => {
+        const isNew = makeFolder(toFsPath(place), replace, isListed ? undefined : openMode);
+        if (!isNew && isListed) openForWork(place);
+        return isNew;
+      });
       folders[folder] = made || openMode === undefined ? FolderState.made : FolderState.there;
-      if (!made && table.isListed(folder)) openForWork(at(path));
     } catch (error) {
       refuse(path, error);
       folders[folder] = FolderState.impossible;
@@ -104,27 +107,36 @@ async function turn({ stop }: PrepareOptions): Promise<void> {
 }
 
 function prepareFile(options: PrepareOptions, result: Prepared, entry: number): void {
-  const { plan, root, owner, replace, prepared } = options;
+  const { plan, root } = options;
   const size = plan.tree.entries.size(entry);
   if (size > 0 && isWhole(plan, entry)) return;
   const path = targetPath(root, plan.tree.path(entry));
   try {
-    const place = options.folders.place(path);
-    if (size > 0) {
-      if (!(prepared && isThere(place, size))) makeSized(place, size, replace);
-    } else {
-      const fd = createFile(toFsPath(place), replace);
-      try {
-        const failed = setAttributes(fd, plan.tree.entries.attributes(entry), owner);
+    options.folders.at(path, (place) => {
+      if (size === 0) {
+        const failed = makeEmpty(options, entry, place);
         if (failed !== 0) result.notSet.set(entry, failed);
         result.empty++;
-      } finally {
-        closeSync(fd);
       }
-    }
+      if (size > 0 && !(options.prepared && isThere(place, size))) makeSized(place, size, options.replace);
+    });
   } catch (error) {
     const problem = `cannot be made (${refuse(path, error)})`;
     result.troubles.set(entry, { entry, kind: 'io', problem, begun: false });
+  }
+}
+
+/** Makes an empty file with all that belongs to it; returns what could not be set. */
+export function makeEmpty(
+  { plan, owner, replace }: Pick<PrepareOptions, 'plan' | 'owner' | 'replace'>,
+  entry: number,
+  place: ByteString,
+): number {
+  const fd = createFile(toFsPath(place), replace);
+  try {
+    return setAttributes(fd, plan.tree.entries.attributes(entry), owner);
+  } finally {
+    closeSync(fd);
   }
 }
 

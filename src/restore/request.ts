@@ -6,7 +6,8 @@ import { readPoint } from '../manifest/merge.ts';
 import { refuseUnmatched, type Selection } from '../manifest/select.ts';
 import type { Store } from '../store/store.ts';
 import type { RestoreIdentity } from '../target/marker.ts';
-import { chooseTarget, type TargetChoice } from '../target/target.ts';
+import { OpenFolders } from '../target/open-folders.ts';
+import { chooseTarget, type InPlace, type TargetChoice } from '../target/target.ts';
 import { type Arrangement, AS_IT_IS, arrange, describeArrangement } from './arrange.ts';
 import { Decisions, Existing, type KeepOptions } from './existing.ts';
 import type { Forecast } from './forecast.ts';
@@ -35,8 +36,8 @@ export interface RestoreRequest {
   overwrite: boolean;
   /** What is in the way and stays nevertheless: everything, or what was not modified before the entry of the point. */
   keep?: 'if-newer' | 'never';
-  /** The target is where the entries came from: it is not closed to others meanwhile. */
-  inPlace?: boolean;
+  /** The target is where the entries came from: it is not closed to others meanwhile, and no link of theirs leads there. */
+  inPlace?: InPlace | undefined;
   /** Asked before anything is written; the restore ends with `interrupted` where the answer is no. */
   confirm?: (forecast: Forecast) => Promise<boolean>;
   /** Whether owners are set. */
@@ -51,21 +52,22 @@ export interface RestoreRequest {
   signal: AbortSignal;
 }
 
-/** Looks at the target. Errors: as chooseTarget. */
+/** Looks at the target; it is to be closed with closeTarget(). Errors: as chooseTarget(). */
 export function choose(
   request: Pick<RestoreRequest, 'target' | 'overwrite' | 'inPlace'>,
   identity: RestoreIdentity,
 ): TargetChoice {
-  const choice = chooseTarget(request.target, identity, request.overwrite);
+  const choice = chooseTarget(request.target, identity, request.overwrite, request.inPlace);
   // A folder in use keeps its mode, also one that is empty.
-  if (request.inPlace && choice.mode !== undefined) return { ...choice, overwrite: true, mode: undefined };
+  if (request.inPlace !== undefined && choice.mode !== undefined)
+    return { ...choice, overwrite: true, mode: undefined };
   return choice;
 }
 
 /** What decides about what the target holds; undefined where nothing of it is to stay. */
 export function whatExists(
   { keep }: Pick<RestoreRequest, 'keep'>,
-  { root, resumed }: TargetChoice,
+  { root, fd, resumed }: TargetChoice,
   onEntry?: KeepOptions['onEntry'],
 ): Existing | undefined {
   // Also of a target that is empty now: when the restore is resumed, it holds what this run made.
@@ -73,6 +75,7 @@ export function whatExists(
   const decided = resumed?.kept === undefined ? undefined : Decisions.parse(resumed.kept);
   return new Existing({
     root,
+    folders: new OpenFolders(root, fd),
     overwrite: keep ?? 'always',
     decided,
     ...(onEntry === undefined ? {} : { onEntry }),

@@ -233,6 +233,14 @@ export class EntryTable {
     this.#kind.set(entry, Kind.none);
   }
 
+  /** Lets a further name be the first one, which becomes a further name of it. */
+  standIn(entry: number, first: number): void {
+    this.#kind.set(entry, this.#kind.get(first));
+    this.#detail.set(entry, this.#detail.get(first));
+    this.#kind.set(first, Kind.link);
+    this.#detail.set(first, entry);
+  }
+
   size(entry: number): number {
     return this.#size.get(entry);
   }

@@ -6,7 +6,7 @@ import { show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
-import { clear, createFile, reopenFile } from '../target/folder.ts';
+import { clear, createFile, type FsPath, reopenFile } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
 import { unpackChunks } from '../volume/chunks.ts';
 import {
@@ -179,7 +179,12 @@ class VolumeWriter {
       this.#giveUp(file, 'damage', 'does not match its digest');
       return;
     }
-    const path = toFsPath(this.#options.folders.place(file.path));
+    this.#options.folders.at(file.path, (place) => this.#makeFile(file, row, bytes, toFsPath(place)));
+    this.#done++;
+  }
+
+  #makeFile(file: File, row: number, bytes: Uint8Array, path: FsPath): void {
+    const { files } = this.#rows;
     const fd = createFile(path, this.#options.replace);
     let failed: number;
     try {
@@ -193,7 +198,6 @@ class VolumeWriter {
     }
     closeSync(fd);
     if (failed !== 0) this.#notSet.push([file.entry, failed]);
-    this.#done++;
   }
 
   #descriptor(file: File): number {
@@ -205,7 +209,7 @@ class VolumeWriter {
     }
     const [oldest] = this.#open.values();
     if (this.#open.size >= OPEN_FILES && oldest !== undefined) this.#close(oldest);
-    const fd = reopenFile(toFsPath(this.#options.folders.place(file.path)), 'write');
+    const fd = this.#options.folders.at(file.path, (place) => reopenFile(toFsPath(place), 'write'));
     this.#open.set(file.entry, { ...file, fd });
     return fd;
   }

@@ -25,6 +25,8 @@ export type Reason =
 export interface Explained {
   exists: boolean;
   reason: Reason;
+  /** The path is a folder that is backed up itself, while `reason` leaves out what is in it. */
+  isOnlyItself?: true;
 }
 
 /** Settings of an explanation. */
@@ -80,13 +82,21 @@ export function explain(root: ByteString, path: ByteString, options: ExplainOpti
     if (stat?.isFile() && !isWanted && stat.size > selection.largerThan) {
       return { exists, reason: { kind: 'size', size: Number(stat.size) } };
     }
-    if (!isLast && stat?.isDirectory() && above !== undefined && stat.dev !== above.dev) {
+    if (stat?.isDirectory() && above !== undefined && stat.dev !== above.dev) {
       const kernel = isKernelMade(at);
       if (selection.oneFileSystem || kernel) {
-        return { exists: statOf(path) !== undefined, reason: { kind: 'mount', at, isKernelMade: kernel } };
+        const reason: Reason = { kind: 'mount', at, isKernelMade: kernel };
+        return isLast
+          ? { exists, reason, isOnlyItself: true }
+          : { exists: statOf(path) !== undefined, reason };
       }
     }
     if (!isLast && (mark === undefined || isWanted)) mark = markerIn(selection, at) ?? mark;
+  }
+  const inside = stat?.isDirectory() && !patterns.isInclude(rule) ? markerIn(selection, at) : undefined;
+  if (inside !== undefined) {
+    const mayHold = patterns.mayTakeBack(at, rule, true);
+    return { exists: true, reason: { kind: 'marker', ...inside, mayHold }, isOnlyItself: true };
   }
   return {
     exists: stat !== undefined,

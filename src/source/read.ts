@@ -1,8 +1,10 @@
 /** Reads a file as one consistent state of it, or says that it could not. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { LARGE_FILE } from '../chunk/cut.ts';
 import { RunningDigest } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
+import { writeDirtyPages } from '../linux/dirty-pages.ts';
 import { canFindHoles, nextData } from '../linux/holes.ts';
 import type { ByteString } from '../model.ts';
 import { type ReadAttributes, readAttributes } from './attributes.ts';
@@ -49,13 +51,19 @@ export type ReadResult<T> =
  * Opens a regular file and lets `take` draw its first `size` bytes, size being that at the opening. A file that only grew meanwhile, its beginning
  * unchanged, is whole: the bytes of the first look count. One that changed otherwise is read again, three times in all.
  * `take` may be called several times; its errors pass through.
+ *
+ * `seen` is what lstat said of the path shortly before, if anything. A file that is as it was then, once it has been read, has not changed in
+ * between: so most need be asked only once more. One that is not is read anew, for what it was when it was opened is not known.
  */
-export async function readFile<T extends Taken>(
+export function readFile<T extends Taken>(
   path: ByteString,
   keepAccessTime: boolean,
-  take: (file: OpenFile, size: number) => Promise<T>,
-): Promise<ReadResult<T>> {
-  for (let attempt = 1; ; attempt++) {
+  take: (file: OpenFile, size: number) => T,
+  seen?: BigIntStats,
+): ReadResult<T> {
+  // Of a young one, that would not be enough.
+  const isSeen = seen !== undefined && !isYoung(seen, nowInNs());
+  for (let attempt = isSeen ? 0 : 1; ; attempt++) {
     let fd: number;
     try {
       fd = open(path, keepAccessTime);
@@ -63,21 +71,24 @@ export async function readFile<T extends Taken>(
       return failure(error);
     }
     try {
-      const before = fstatSync(fd, { bigint: true });
+      const before = attempt === 0 && seen !== undefined ? seen : lookAt(fd);
       if (!before.isFile()) return { kind: 'gone' };
       const size = Number(before.size);
       const young = isYoung(before, nowInNs());
-      const content = await take(reader(fd, before), size);
+      const content = take(reader(fd, before), size);
       const attributes = readAttributes(fd);
       const after = fstatSync(fd, { bigint: true });
       // A change within one tick of the kernel's clock leaves the stamps as they are.
       const still = isStill(before, after, content.length) && !young;
+      if (attempt === 0 && !(still && after.ino === before.ino && after.dev === before.dev)) continue;
       if (still || isThereStill(fd, before, after, content)) {
         return { kind: 'read', content, stat: before, torn: false, attributes };
       }
       if (attempt === TRIES) return { kind: 'read', content, stat: before, torn: true, attributes };
     } catch (error) {
-      if (error instanceof ReadFailure) return failure(error.cause);
+      // Whatever it was seen to be, a folder or a FIFO cannot be read as a file.
+      if (error instanceof ReadFailure)
+        return fstatSync(fd).isFile() ? failure(error.cause) : { kind: 'gone' };
       throw error;
     } finally {
       closeSync(fd);
@@ -87,6 +98,14 @@ export async function readFile<T extends Taken>(
 
 /** A read that failed, told apart from whatever take() throws. */
 class ReadFailure extends Error {}
+
+/** What stat says of an open file; of a large one, once nothing can be stored in it any more without its time stamps moving. */
+function lookAt(fd: number): BigIntStats {
+  const stat = fstatSync(fd, { bigint: true });
+  if (!stat.isFile() || stat.size < LARGE_FILE) return stat;
+  writeDirtyPages(fd);
+  return fstatSync(fd, { bigint: true });
+}
 
 /** Never waits on a FIFO that took the file's place, never follows a link, leaves the access time alone where that is allowed. */
 function open(path: ByteString, keepAccessTime: boolean): number {

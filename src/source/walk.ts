@@ -13,8 +13,8 @@ import { markersAmong, type Selection } from './select.ts';
 
 /** What the walk met at a path. */
 export type Found =
-  /** An entry. */
-  | { kind: 'entry'; path: ByteString; stat: BigIntStats }
+  /** An entry. `isMount`: a folder on which another file system is mounted, which is entered. */
+  | { kind: 'entry'; path: ByteString; stat: BigIntStats; isMount?: true }
   /** A folder whose entry came just before, but whose names cannot be listed. */
   | { kind: 'unlistable'; path: ByteString; error: string }
   /** A path that is there but of which nothing can be learned. */
@@ -103,7 +103,8 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
     rule: number,
     marked: boolean,
   ): Level => {
-    const markers = markersAmong(selection, folder, names);
+    // In a folder that is left out for its marker, those deeper down are left out with all else.
+    const markers = marked ? undefined : markersAmong(selection, folder, names);
     const isMarked = marked || markers !== undefined;
     return { folder, dev, names, at: 0, rule, markers, marked: isMarked, held: undefined };
   };
@@ -158,11 +159,15 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
       if (!isLeftOut) yield { kind: 'own', path };
       continue;
     }
+    const isOther = stat.dev !== top.dev;
+    const isClosed = isOther && (selection.oneFileSystem || isKernelMade(path));
+    const entry: Found =
+      isOther && !isClosed ? { kind: 'entry', path, stat, isMount: true } : { kind: 'entry', path, stat };
     if (!isLeftOut) {
       if (held > 0) yield* release();
-      yield { kind: 'entry', path, stat };
+      yield entry;
     }
-    if (stat.dev !== top.dev && (selection.oneFileSystem || isKernelMade(path))) {
+    if (isClosed) {
       if (!isLeftOut) yield { kind: 'mount', path };
       continue;
     }
@@ -182,7 +187,7 @@ function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptio
     }
     const next = level(path, stat.dev, names, rule, isMarked);
     if (isLeftOut) {
-      next.held = { kind: 'entry', path, stat };
+      next.held = entry;
       held++;
     } else if (next.markers !== undefined && !isWanted) {
       yield markedBy(path, next.markers);

@@ -34,6 +34,8 @@ export function directoryStore(root: string, prefix = '', throttle?: Throttle): 
 class DirectoryStore implements Store {
   readonly label: string;
   readonly uploads = 1;
+  /** A listing reads the folders themselves. */
+  readonly listingsMayLie = false;
   readonly #prefix: string[];
   readonly #throttle: Throttle | undefined;
   readonly #faults: DirectoryFaults;

@@ -39,6 +39,11 @@ export interface Store {
   readonly label: string;
   /** How many puts are worth having under way at once. */
   readonly uploads: number;
+  /**
+   * Whether a listing may leave out what is there, and show what is gone with the size that it had: then only an answer about the object
+   * itself decides anything.
+   */
+  readonly listingsMayLie: boolean;
   /** Checks that the store is there and can be used; creates nothing. */
   check(): Promise<void>;
   /** Checks the same, and makes what a new store of this kind lacks, where that is allowed. */

@@ -10,6 +10,8 @@ import { formatSize, parseSize, SIZE_FORMS } from './size.ts';
 import { faultOfSourcePath } from './source-path.ts';
 
 const MINUTE = 60 * 1000;
+/** What has no form in UTF-8, and so none in a URL: half of a pair of surrogates, which YAML can write as "\ud800". */
+const BROKEN = 'must not contain half a character (a lone surrogate)';
 
 /** A schema's own words for a value of the wrong kind. What is missing or empty is said in issues.ts. */
 function saying(message: string) {
@@ -92,6 +94,7 @@ export function faultOfContainer(text: string): string | undefined {
   if (text.includes('/')) return 'must not contain "/": what comes after the container is the prefix';
   if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
   if (text === '.' || text === '..') return 'must not be "." or ".."';
+  if (!text.isWellFormed()) return BROKEN;
   return Buffer.byteLength(text) > 256 ? 'must be at most 256 bytes long' : undefined;
 }
 
@@ -107,6 +110,7 @@ export function faultOfPrefix(text: string): string | undefined {
     return 'must be names joined by "/", with no "/" in front and without "." and ".."';
   }
   if (/[\x00-\x1f\x7f]/.test(text)) return 'must not contain control characters';
+  if (!text.isWellFormed()) return BROKEN;
   return text.length > 256 ? 'must be at most 256 characters long' : undefined;
 }
 

@@ -92,7 +92,7 @@ const source = z
       .default(false)
       .meta({
         description:
-          'Whether it is right that a path of this source is empty; otherwise a folder that was full and is suddenly empty counts as not mounted.',
+          'Whether it is right that a path of this source, or a mount point below it, is empty; otherwise a folder that was full and is suddenly empty counts as not mounted.',
         examples: [true],
       }),
     command: commandLine()
@@ -182,7 +182,8 @@ const swift = z.strictObject({
   deadline: duration(1000, 'must be at least one second')
     .default('3m')
     .meta({
-      description: 'For how long a request that fails is tried again before the run gives up.',
+      description:
+        'For how long a request that fails is tried again before the run gives up; time in which data moves is not counted.',
       examples: ['10m'],
     }),
 });

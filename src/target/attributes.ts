@@ -1,9 +1,26 @@
 /** Owner, mode, extended attributes and time of what was made in the target: set so that no link can lead elsewhere. */
-import { fchmodSync, fchownSync, fstatSync, futimesSync, lchownSync, lstatSync, lutimesSync } from 'node:fs';
+import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  lstatSync,
+  lutimesSync,
+  openSync,
+  type Stats,
+  utimesSync,
+} from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import { setTime, type Timespec } from '../linux/times.ts';
 import {
+  type Followed,
   getAttribute,
   hasAttributes,
   listAttributes,
@@ -11,7 +28,7 @@ import {
   setAttribute,
 } from '../linux/xattrs.ts';
 import type { ByteString, ExtendedAttribute } from '../model.ts';
-import { setMode } from './opened.ts';
+import { O_PATH, openedPath, setMode } from './opened.ts';
 import { isWholeMicrosecond, timeArgument, toSeconds } from './times.ts';
 
 /** What is set on an entry. */
@@ -34,8 +51,13 @@ const SET_GID = 0o2000;
 const CAPABILITIES = 'security.capability';
 const ACL = 'system.posix_acl_';
 
-/** An open file or folder, or the place of something that must not be opened; of a symlink, itself is meant. */
-type Thing = number | ByteString;
+/** Something that must not be opened for reading or writing, opened with O_PATH: whatever becomes of its name, this is what is meant. */
+interface Node extends Followed {
+  fd: number;
+}
+
+/** An open file or folder, or a node; or, on a machine without /proc, the place of a node: of a symlink, itself is meant. */
+type Thing = number | Node | ByteString;
 
 /**
  * Sets everything on an open file or folder; returns what could not be set, 0 when nothing failed. Without `owner` the owner stays as
@@ -45,14 +67,38 @@ export function setAttributes(fd: number, attributes: Attributes, owner: boolean
   return setAll(fd, attributes, owner, (mode) => fchmodSync(fd, mode));
 }
 
-/** As setAttributes, for a named pipe, socket or device at a place. */
+/** As setAttributes, for a named pipe, socket or device that was just made at a place. Errors: EEXIST, for something else in its place. */
 export function setNodeAttributes(place: ByteString, attributes: Attributes, owner: boolean): number {
-  return setAll(place, attributes, owner, (mode) => setMode(place, mode));
+  const isNode = (status: Stats) => !(status.isFile() || status.isDirectory() || status.isSymbolicLink());
+  return withNode(place, isNode, (node) => {
+    const chmod = (mode: number) =>
+      typeof node === 'string' ? setMode(node, mode) : chmodSync(node.followed, mode);
+    return setAll(node, attributes, owner, chmod);
+  });
 }
 
-/** As setAttributes, for a symlink at a place: it has no mode of its own. */
+/** As setAttributes, for a symlink that was just made at a place: it has no mode of its own. Errors: as setNodeAttributes(). */
 export function setLinkAttributes(place: ByteString, attributes: Attributes, owner: boolean): number {
-  return setAll(place, attributes, owner, undefined);
+  const isLink = (status: Stats) => status.isSymbolicLink();
+  return withNode(place, isLink, (node) => setAll(node, attributes, owner, undefined));
+}
+
+/** Opens what is at a place. Who can write in its folder may have put something else there: another's file must not get an owner or a mode. */
+function withNode<T>(
+  place: ByteString,
+  isExpected: (status: Stats) => boolean,
+  work: (node: Node | ByteString) => T,
+): T {
+  const fd = openSync(toFsPath(place), O_PATH | constants.O_NOFOLLOW);
+  try {
+    const status = fstatSync(fd);
+    if (!isExpected(status) || status.nlink > 1)
+      throw Object.assign(new Error('EEXIST: something else is in its place'), { code: 'EEXIST' });
+    const followed = openedPath(fd);
+    return work(lstatSync(followed, { throwIfNoEntry: false }) === undefined ? place : { fd, followed });
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**
@@ -70,9 +116,9 @@ function setAll(
   const before = findAttributes(thing);
   if (owner && !succeeds(() => setOwner(thing, attributes))) failed |= NotSet.owner;
   if ((mode & (SET_UID | SET_GID)) !== 0 && (!owner || failed !== 0)) {
-    const { uid, gid } = typeof thing === 'number' ? fstatSync(thing) : lstatSync(toFsPath(thing));
-    if (uid !== attributes.uid) mode &= ~SET_UID;
-    if (gid !== attributes.gid) mode &= ~SET_GID;
+    const { uid, gid } = statusOf(thing);
+    if (Number(uid) !== attributes.uid) mode &= ~SET_UID;
+    if (Number(gid) !== attributes.gid) mode &= ~SET_GID;
   }
   const early = attributes.xattrs.filter(({ name }) => !belongsToMode(name));
   const late = attributes.xattrs.filter(({ name }) => belongsToMode(name));
@@ -90,7 +136,13 @@ function belongsToMode(name: ByteString): boolean {
 
 function setOwner(thing: Thing, { uid, gid }: Attributes): void {
   if (typeof thing === 'number') fchownSync(thing, uid, gid);
-  else lchownSync(toFsPath(thing), uid, gid);
+  else if (typeof thing === 'string') lchownSync(toFsPath(thing), uid, gid);
+  else chownSync(thing.followed, uid, gid);
+}
+
+function statusOf(thing: Thing): BigIntStats {
+  if (typeof thing === 'string') return lstatSync(toFsPath(thing), { bigint: true });
+  return fstatSync(typeof thing === 'number' ? thing : thing.fd, { bigint: true });
 }
 
 /** What is there already: an ACL that came of the folder above, or what a folder had that was there before. */
@@ -151,15 +203,12 @@ function setModificationTime(thing: Thing, time: Timespec): boolean {
     if (!setTime(thing, time)) {
       const seconds = timeArgument(toSeconds(time));
       if (typeof thing === 'number') futimesSync(thing, seconds, seconds);
-      else lutimesSync(toFsPath(thing), seconds, seconds);
+      else if (typeof thing === 'string') lutimesSync(toFsPath(thing), seconds, seconds);
+      else utimesSync(thing.followed, seconds, seconds);
       if (!isWholeMicrosecond(time)) throw new Error('no nanoseconds here');
     }
     if (time.seconds > LEAST_SECONDS && time.seconds < MOST_SECONDS) return;
-    const stat =
-      typeof thing === 'number'
-        ? fstatSync(thing, { bigint: true })
-        : lstatSync(toFsPath(thing), { bigint: true });
-    if (stat.mtimeNs !== BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanoseconds))
+    if (statusOf(thing).mtimeNs !== BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanoseconds))
       throw new Error('the file system cannot hold this time');
   });
 }

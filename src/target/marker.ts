@@ -81,10 +81,10 @@ export function isSameRestore(a: RestoreIdentity, b: RestoreIdentity): boolean {
 }
 
 /** What the marker in a target says; undefined where there is none that can be understood. */
-export function readMarker(root: string): MarkerState | undefined {
+export function readMarker(at: string): MarkerState | undefined {
   let fd: number;
   try {
-    fd = openSync(join(root, MARKER_NAME), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    fd = openSync(join(at, MARKER_NAME), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {
     return undefined;
   }
@@ -131,31 +131,36 @@ const APPEND = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_APPEND;
  * when a restore is resumed. Errors: `no-space`, `io`.
  */
 export class Marker {
+  /** For messages. */
   readonly #path: string;
+  readonly #place: string;
   readonly #fd: number;
   #open = true;
 
-  private constructor(path: string, fd: number) {
+  private constructor(path: string, place: string, fd: number) {
     this.#path = path;
+    this.#place = place;
     this.#fd = fd;
   }
 
-  /** Begins a restore. A marker that is there already gives way. */
-  static async create(root: string, start: RestoreStart): Promise<Marker> {
+  /** Begins a restore into `root`, to which the path `at` leads for sure. A marker that is there already gives way. */
+  static async create(root: string, start: RestoreStart, at = root): Promise<Marker> {
     const path = join(root, MARKER_NAME);
+    const place = join(at, MARKER_NAME);
     const marker = attempt(path, () => {
-      clear(path);
-      return new Marker(path, openSync(path, APPEND | constants.O_CREAT | constants.O_EXCL, 0o600));
+      clear(place);
+      return new Marker(path, place, openSync(place, APPEND | constants.O_CREAT | constants.O_EXCL, 0o600));
     });
     await marker.#lock(root);
     marker.#write({ format: 'holdfast-restore', version: VERSION, ...start });
     return marker;
   }
 
-  /** Goes on with a restore, of whose marker the first `length` bytes are good. */
-  static async resume(root: string, length: number): Promise<Marker> {
+  /** Goes on with a restore, of whose marker the first `length` bytes are good. `at` as for create(). */
+  static async resume(root: string, length: number, at = root): Promise<Marker> {
     const path = join(root, MARKER_NAME);
-    const marker = attempt(path, () => new Marker(path, openSync(path, APPEND)));
+    const place = join(at, MARKER_NAME);
+    const marker = attempt(path, () => new Marker(path, place, openSync(place, APPEND)));
     await marker.#lock(root);
     attempt(path, () => ftruncateSync(marker.#fd, length));
     return marker;
@@ -185,7 +190,7 @@ export class Marker {
   /** The restore has come to its end. */
   remove(): void {
     this.close();
-    attempt(this.#path, () => unlinkSync(this.#path));
+    attempt(this.#path, () => unlinkSync(this.#place));
   }
 
   /** Keeps a second restore away, where the machine and the file system have locks. */

@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -17,6 +18,7 @@ import { HoldfastError, systemCode } from '../errors.ts';
 import { fromText, show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import { writeFailed } from './failure.ts';
+import { openInPlace } from './in-place.ts';
 import {
   isSameRestore,
   MARKER_NAME,
@@ -27,12 +29,16 @@ import {
 } from './marker.ts';
 import { O_PATH, openedPath } from './opened.ts';
 
-/** What was decided about a target before anything is written. */
+/** What was decided about a target before anything is written. To be closed with closeTarget(). */
 export interface TargetChoice {
   /** Absolute path as it was given. */
   path: string;
   /** The same as a byte string. */
   root: ByteString;
+  /** The folder, open; undefined while there is none, and on a machine without /proc, where that would lead nowhere. */
+  fd: number | undefined;
+  /** Who restores to where it was; undefined for a target that was chosen by its path. */
+  inPlace: InPlace | undefined;
   /** Whether it holds other things, which the restore may replace. */
   overwrite: boolean;
   /** What an interrupted run of the same restore left. */
@@ -41,9 +47,15 @@ export interface TargetChoice {
   mode: number | undefined;
 }
 
+/** A target that is where the entries came from: no way leads there through a link that others may have put there. */
+export interface InPlace {
+  /** Who runs this. */
+  uid: number;
+}
+
 /** A target under restore. */
 export interface Target {
-  /** Absolute path without links, as a byte string. */
+  /** Absolute path as a byte string, without links, unless in place. */
   root: ByteString;
   /** The same, open; undefined on a machine without /proc, where that would lead nowhere. */
   rootFd: number | undefined;
@@ -56,28 +68,68 @@ const WORKING_MODE = 0o700;
 
 /**
  * Looks at a target, and changes nothing. Errors: `target-not-empty`, for a folder with other things in it unless `overwrite`, and for
- * what is no folder; `io`, when it cannot be looked at.
+ * what is no folder; `io`, when it cannot be looked at; `usage`, where the way to one in place leads through a link of others.
  */
-export function chooseTarget(path: string, identity: RestoreIdentity, overwrite: boolean): TargetChoice {
-  const status = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
+export function chooseTarget(
+  path: string,
+  identity: RestoreIdentity,
+  overwrite: boolean,
+  inPlace?: InPlace,
+): TargetChoice {
+  const root = fromText(path);
   const choice: TargetChoice = {
     path,
-    root: fromText(path),
+    root,
+    fd: undefined,
+    inPlace,
     overwrite: false,
     resumed: undefined,
     mode: undefined,
   };
-  if (status === undefined) return choice;
-  if (!status.isDirectory()) {
-    throw refused(path, 'is not a folder: choose another one with --to');
+  const fd = attempt(path, () => (inPlace === undefined ? openNamed(path) : openInPlace(path, inPlace)));
+  if (fd === undefined) return choice;
+  try {
+    const status = fstatSync(fd);
+    if (!status.isDirectory()) throw refused(path, 'is not a folder: choose another one with --to');
+    const leads = attempt(path, () => leadsSomewhere(fd));
+    if (!leads && (overwrite || inPlace !== undefined)) throw withoutProc(path);
+    const looked = lookInto(choice, status.mode, leads ? openedPath(fd) : path, identity, overwrite);
+    if (leads) return { ...looked, fd };
+    closeSync(fd);
+    return looked;
+  } catch (error) {
+    closeQuietly(fd);
+    throw error;
   }
-  const names = attempt(path, () => readdirSync(path));
-  const others = names.filter((name) => name !== MARKER_NAME && !isLostAndFound(path, name));
-  const state = names.includes(MARKER_NAME) ? readMarker(path) : undefined;
+}
+
+/** Opens what a path leads to, through links too: the person has named it. Undefined where there is nothing. */
+function openNamed(path: string): number | undefined {
+  try {
+    return openSync(path, O_PATH);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** `at` is the folder itself, `mode` its mode. */
+function lookInto(
+  choice: TargetChoice,
+  mode: number,
+  at: string,
+  identity: RestoreIdentity,
+  overwrite: boolean,
+): TargetChoice {
+  const { path } = choice;
+  const names = attempt(path, () => readdirSync(at));
+  const others = names.filter((name) => name !== MARKER_NAME && !isLostAndFound(at, name));
+  const state = names.includes(MARKER_NAME) ? readMarker(at) : undefined;
   if (state !== undefined && isSameRestore(state, identity)) {
     return { ...choice, overwrite: state.overwrite || overwrite, resumed: state };
   }
-  if (others.length === 0) return { ...choice, mode: status.mode & 0o7777 };
+  if (others.length === 0) return { ...choice, mode: mode & 0o7777 };
   if (overwrite) return { ...choice, overwrite };
   if (state === undefined) {
     throw refused(
@@ -93,10 +145,10 @@ export function chooseTarget(path: string, identity: RestoreIdentity, overwrite:
 }
 
 /** A new file system has this folder, and nobody put anything there. */
-function isLostAndFound(path: string, name: string): boolean {
+function isLostAndFound(at: string, name: string): boolean {
   if (name !== 'lost+found') return false;
   try {
-    return lstatSync(join(path, name)).isDirectory() && readdirSync(join(path, name)).length === 0;
+    return lstatSync(join(at, name)).isDirectory() && readdirSync(join(at, name)).length === 0;
   } catch {
     return true;
   }
@@ -104,60 +156,47 @@ function isLostAndFound(path: string, name: string): boolean {
 
 /**
  * Makes or opens the target. One that holds nothing else is closed to others until the end: their eyes, and links that they could
- * put in the way. `finalMode` is what a new one gets in the end. Errors: `no-space`, `io`; `locked`, when another restore into it is
- * under way.
+ * put in the way. `finalMode` is what a new one gets in the end; the choice has what is open from now on. Errors: `no-space`, `io`; `usage` as
+ * chooseTarget(); `locked`, when another restore into it is under way.
  */
 export async function openTarget(
   choice: TargetChoice,
   identity: RestoreIdentity,
   finalMode: number,
 ): Promise<Target> {
-  const { path, resumed, mode, overwrite } = choice;
-  if (resumed !== undefined) {
-    const root = attempt(path, () => realpathSync(path));
-    return opened(path, root, resumed.mode, overwrite, () => Marker.resume(root, resumed.length));
-  }
+  const { path, resumed, mode, overwrite, inPlace } = choice;
+  const isThere = resumed !== undefined || mode !== undefined || overwrite;
+  if (!isThere) attempt(path, () => makeTarget(choice));
+  const root = inPlace === undefined ? attempt(path, () => realpathSync(path)) : path;
+  const { fd } = choice;
+  const at = fd === undefined ? root : openedPath(fd);
+  const target = { root: fromText(root), rootFd: fd };
+  if (resumed !== undefined)
+    return { ...target, marker: await Marker.resume(root, resumed.length, at), mode: resumed.mode };
   let toBe: number | null = null;
-  if (!overwrite && mode === undefined) {
-    attempt(path, () => {
-      mkdirSync(dirname(path), { recursive: true });
-      mkdirSync(path, WORKING_MODE);
-    });
-    toBe = finalMode;
-  } else if (!overwrite && mode !== undefined) {
-    toBe = close(path) ? mode : null;
-  }
-  const root = attempt(path, () => realpathSync(path));
-  return opened(path, root, toBe, overwrite, () =>
-    Marker.create(root, { ...identity, overwrite, mode: toBe }),
-  );
+  if (!isThere) toBe = finalMode;
+  else if (!overwrite && mode !== undefined) toBe = close(at) ? mode : null;
+  const marker = await Marker.create(root, { ...identity, overwrite, mode: toBe }, at);
+  return { ...target, marker, mode: toBe };
 }
 
-/** Opens the target's folder, and then its marker. */
-async function opened(
-  path: string,
-  root: string,
-  mode: number | null,
-  overwrite: boolean,
-  openMarker: () => Promise<Marker>,
-): Promise<Target> {
-  const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-  const fd = attempt(path, () => openSync(root, flags));
-  try {
-    const rootFd = attempt(path, () => leadsSomewhere(fd)) ? fd : undefined;
-    if (rootFd === undefined && overwrite) {
-      throw new HoldfastError(
-        'io',
-        `${show(fromText(path))} cannot be restored into safely, since /proc is not mounted: mount it, or restore into a new folder`,
-        { path },
-      );
-    }
-    if (rootFd === undefined) closeSync(fd);
-    return { root: fromText(root), rootFd, marker: await openMarker(), mode };
-  } catch (error) {
-    closeQuietly(fd);
-    throw error;
+/** Makes the folder of a target that is not there, and opens it. */
+function makeTarget(choice: TargetChoice): void {
+  const { path, inPlace } = choice;
+  let fd: number | undefined;
+  if (inPlace === undefined) {
+    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(path, WORKING_MODE);
+    fd = openSync(realpathSync(path), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } else {
+    fd = openInPlace(path, { ...inPlace, make: WORKING_MODE });
   }
+  if (fd !== undefined && !leadsSomewhere(fd)) {
+    closeSync(fd);
+    if (inPlace !== undefined) throw withoutProc(path);
+    fd = undefined;
+  }
+  choice.fd = fd;
 }
 
 /** Whether /proc leads to what is open. */
@@ -171,10 +210,10 @@ function closeQuietly(fd: number): void {
   } catch {}
 }
 
-/** Lets go of a target, which stays as it is. */
-export function closeTarget({ rootFd, marker }: Target): void {
-  marker.close();
-  if (rootFd !== undefined) closeQuietly(rootFd);
+/** Lets go of what was chosen, which stays as it is. Nothing is open any more after that. */
+export function closeTarget(choice: TargetChoice): void {
+  if (choice.fd !== undefined) closeQuietly(choice.fd);
+  choice.fd = undefined;
 }
 
 /** Gives the target the mode that it is to have in the end. */
@@ -190,9 +229,9 @@ export function setFinalMode({ root, rootFd, mode }: Target): void {
 }
 
 /** Whether the folder could be closed: one of another owner may be writable and yet not ours to change. */
-function close(path: string): boolean {
+function close(at: string): boolean {
   try {
-    chmodSync(path, WORKING_MODE);
+    chmodSync(at, WORKING_MODE);
     return true;
   } catch {
     return false;
@@ -211,6 +250,14 @@ function attempt<T>(path: string, action: () => T): T {
       { path, cause: error },
     );
   }
+}
+
+function withoutProc(path: string): HoldfastError {
+  return new HoldfastError(
+    'io',
+    `${show(fromText(path))} cannot be restored into safely, since /proc is not mounted: mount it, or restore into a new folder`,
+    { path },
+  );
 }
 
 function refused(path: string, problem: string): HoldfastError {

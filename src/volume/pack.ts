@@ -1,15 +1,11 @@
-/** Chunks into volumes: tar, then zstd, piece by piece. Sealing is not known here. */
-import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
-import { type Pack, pack } from 'tar-stream';
-import { WINDOW_LOG } from '../format/limits.ts';
-import type { ObjectSink, ObjectWriter } from './sink.ts';
+/** Chunks into volumes: members of a tar archive, one behind the other. Compression and sealing are not known here. */
 
-const SLAB = 2 * 1024 * 1024;
-/** Bytes that zstd gives at once. */
-const OUTPUT = 256 * 1024;
-const TAR_BLOCK = 512;
-const TRAILER = 2 * TAR_BLOCK;
-const EPOCH = new Date(0);
+import { memberSize, writeChunkHeader } from '../tar/chunk-header.ts';
+import { BLOCK } from '../tar/header.ts';
+import { forVolumes } from './compress.ts';
+import { type ObjectSink, type ObjectWriter, ROOM } from './sink.ts';
+
+const ZEROS = Buffer.alloc(2 * BLOCK);
 
 /** When a volume is closed, in bytes, and how hard zstd tries. */
 export interface PackLimits {
@@ -29,15 +25,18 @@ export interface ChunkPlace {
   position: number;
 }
 
+/** Chunks up to this size, in bytes, may be made in place: see space(). */
+export const SPACE_MAX = ROOM - 2 * BLOCK;
+
 /** Packs chunks, in the order in which they come, into as many volumes as they need. */
 export class VolumePacker {
   readonly #sink: ObjectSink;
   readonly #nameOf: (volume: number) => string;
   readonly #limits: PackLimits;
-  #volume = 0;
+  /** Volumes that have been ended. */
+  #ended = 0;
   #current: OpenVolume | undefined;
   #reserved = false;
-  readonly #buffers = newBuffers();
 
   constructor(sink: ObjectSink, nameOf: (volume: number) => string, limits: PackLimits) {
     this.#sink = sink;
@@ -47,193 +46,128 @@ export class VolumePacker {
 
   /** How many volumes have been begun. */
   get volumes(): number {
-    return this.#volume;
+    return this.#ended + (this.#current === undefined || this.#current.isEmpty ? 0 : 1);
   }
 
   /**
-   * Says where the next chunk will lie; that place is kept until the next add(). Waits when too much is on its way to the store.
+   * Memory for the content of a chunk of at most `length` bytes (up to SPACE_MAX), which becomes one by keep(), or else is of no consequence. It is
+   * to be used until the next call. Waits when too much is on its way to the store.
    */
-  async reserve(): Promise<ChunkPlace> {
-    if (this.#current?.isFull(this.#limits)) await this.#close();
-    if (this.#current === undefined) {
-      this.#volume++;
-      const writer = await this.#sink.open(this.#nameOf(this.#volume));
-      this.#current = new OpenVolume(writer, this.#limits.level, this.#buffers);
-    }
-    this.#reserved = true;
-    return { volume: this.#volume, position: this.#current.count };
+  space(length: number): Buffer {
+    if (this.#reserved) throw new Error('space() after reserve()');
+    return this.#open().space(length);
   }
 
-  /** Adds a chunk, whose bytes may be changed as soon as the promise resolves (or at once, when there is none). */
-  add(sha256: string, bytes: Uint8Array): Promise<void> | undefined {
+  /** Takes the first `length` bytes of the space as a chunk. Returns where it lies. */
+  keep(sha256: string, length: number): ChunkPlace {
+    const volume = this.#current;
+    if (volume === undefined) throw new Error('keep() without space()');
+    volume.keep(sha256, length);
+    return { volume: this.#ended + 1, position: volume.count - 1 };
+  }
+
+  /** Says where the next chunk will lie; that place is kept until the next add(). Waits as space() does. */
+  reserve(): ChunkPlace {
+    const { count } = this.#open();
+    this.#reserved = true;
+    return { volume: this.#ended + 1, position: count };
+  }
+
+  /** Adds a chunk, whose bytes are copied. */
+  add(sha256: string, bytes: Uint8Array): void {
     if (!this.#reserved || this.#current === undefined) throw new Error('add() without reserve()');
     this.#reserved = false;
-    return this.#current.add(sha256, bytes);
+    this.#current.add(sha256, bytes);
   }
 
   /** Ends the last volume. */
-  async finish(): Promise<void> {
-    await this.#close();
+  finish(): void {
+    if (this.#current !== undefined) this.#close(this.#current);
   }
 
-  async #close(): Promise<void> {
-    const volume = this.#current;
+  #open(): OpenVolume {
+    if (this.#current?.isFull(this.#limits)) this.#close(this.#current);
+    this.#current ??= new OpenVolume(
+      this.#sink.open(this.#nameOf(this.#ended + 1), forVolumes(this.#limits.level)),
+    );
+    return this.#current;
+  }
+
+  #close(volume: OpenVolume): void {
     this.#current = undefined;
-    await volume?.close();
+    if (volume.isEmpty) {
+      volume.discard();
+      return;
+    }
+    volume.close();
+    this.#ended++;
   }
 }
 
-/** Chunks from this size on are not copied twice: the caller waits until they are laid out. */
-const LARGE_CHUNK = 256 * 1024;
-/** Room in a slab for what one drain can bring: members up to SLAB with headers and padding, and one chunk of the greatest size. */
-const SLAB_ROOM = 2 * SLAB + 4 * 1024 * 1024;
-
-/** Buffers that one volume after the other uses. */
-interface Buffers {
-  /** Small chunks wait here: tar-stream keeps references, and the caller's buffer is used again. */
-  arena: Buffer;
-  /** One fills while zstd works on the other. */
-  slabs: [Buffer, Buffer];
-}
-
-function newBuffers(): Buffers {
-  return {
-    arena: Buffer.allocUnsafeSlow(SLAB),
-    slabs: [Buffer.allocUnsafeSlow(SLAB_ROOM), Buffer.allocUnsafeSlow(SLAB_ROOM)],
-  };
-}
-
-/**
- * One volume in the making. Bytes go from the caller's buffer into a slab, as tar-stream lays them out, and a full slab goes to zstd
- * in one write, which works on it in a thread of its own while the next slab fills.
- */
+/** One volume in the making. */
 class OpenVolume {
   readonly #writer: ObjectWriter;
-  readonly #buffers: Buffers;
-  readonly #tar: Pack = pack();
-  readonly #zstd: ZstdCompress;
-  #arenaUsed = 0;
-  /** Bytes given to tar-stream, and received from it. */
-  #expected = 0;
-  #received = 0;
-  #onReceived: (() => void) | undefined;
-  #slab: Buffer;
-  #slabUsed = 0;
-  #compressing: Promise<void> = Promise.resolve();
-  #failed: unknown;
-  /** Bytes of content that zstd has taken in, and bytes that have come out. */
-  #taken = 0;
-  #out = 0;
+  #room: Buffer | undefined;
   count = 0;
   #plain = 0;
 
-  constructor(writer: ObjectWriter, level: number, buffers: Buffers) {
+  constructor(writer: ObjectWriter) {
     this.#writer = writer;
-    this.#buffers = buffers;
-    this.#slab = buffers.slabs[0];
-    this.#zstd = createZstdCompress({
-      params: {
-        [constants.ZSTD_c_compressionLevel]: level,
-        [constants.ZSTD_c_windowLog]: WINDOW_LOG,
-        [constants.ZSTD_c_checksumFlag]: 1,
-      },
-      chunkSize: OUTPUT,
-    });
-    this.#zstd.on('data', (piece: Buffer) => {
-      this.#out += piece.length;
-      this.#writer.write(piece);
-    });
-    this.#zstd.on('error', (error) => {
-      this.#failed = error;
-    });
-    this.#tar.on('data', (data: unknown) => {
-      const piece = data as Buffer;
-      this.#slab.set(piece, this.#slabUsed);
-      this.#slabUsed += piece.length;
-      this.#received += piece.length;
-      if (this.#received === this.#expected) this.#onReceived?.();
-    });
   }
 
-  /** What zstd still holds counts as if it came out in the proportion seen so far. */
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
+
+  /** What is still being compressed counts as if it came out in the proportion seen so far. */
   isFull(limits: PackLimits): boolean {
     if (this.#plain >= limits.plainSize) return true;
-    const ratio = this.#taken > 0 ? Math.min(1, this.#out / this.#taken) : 1;
-    return this.#out + (this.#plain - this.#taken) * ratio >= limits.size;
+    const { taken, out } = this.#writer.figures;
+    const ratio = taken > 0 ? Math.min(1, out / taken) : 1;
+    return out + (this.#plain - taken) * ratio >= limits.size;
   }
 
-  add(sha256: string, bytes: Uint8Array): Promise<void> | undefined {
-    this.count++;
-    if (bytes.length >= LARGE_CHUNK) return this.#addLarge(sha256, bytes);
-    if (bytes.length > SLAB - this.#arenaUsed) return this.#drain().then(() => this.#addSmall(sha256, bytes));
-    this.#addSmall(sha256, bytes);
-    return this.#laidOut >= SLAB ? this.#drain() : undefined;
+  space(length: number): Buffer {
+    this.#room = this.#writer.room(memberSize(length));
+    return this.#room.subarray(BLOCK, BLOCK + length);
   }
 
-  async close(): Promise<void> {
-    await this.#drain();
-    this.#expected += TRAILER;
-    this.#plain += TRAILER;
-    this.#tar.finalize();
-    await this.#drain();
-    await this.#compressing;
-    await new Promise<void>((resolve, reject) => {
-      this.#zstd.once('end', resolve);
-      this.#zstd.once('error', reject);
-      this.#zstd.end();
-    });
-    await this.#writer.end(this.#plain);
+  keep(sha256: string, length: number): void {
+    const room = this.#room;
+    if (room === undefined) throw new Error('keep() without space()');
+    this.#room = undefined;
+    const size = memberSize(length);
+    writeChunkHeader(room, sha256, length);
+    room.fill(0, BLOCK + length, size);
+    this.#writer.filled(size);
+    this.#took(size);
   }
 
-  /** Bytes that are in the slab, or will come there: tar-stream gives what it has whenever the caller waits for anything. */
-  get #laidOut(): number {
-    return this.#slabUsed + this.#expected - this.#received;
-  }
-
-  async #addLarge(sha256: string, bytes: Uint8Array): Promise<void> {
-    await this.#drain();
-    this.#entry(sha256, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-    await this.#drain();
-  }
-
-  #addSmall(sha256: string, bytes: Uint8Array): void {
-    const body = this.#buffers.arena.subarray(this.#arenaUsed, this.#arenaUsed + bytes.length);
-    body.set(bytes);
-    this.#arenaUsed += bytes.length;
-    this.#entry(sha256, body);
-  }
-
-  #entry(sha256: string, body: Buffer): void {
-    const size = TAR_BLOCK + Math.ceil(body.length / TAR_BLOCK) * TAR_BLOCK;
-    this.#plain += size;
-    this.#expected += size;
-    this.#tar.entry({ name: sha256, size: body.length, mode: 0o600, mtime: EPOCH, uid: 0, gid: 0 }, body);
-  }
-
-  /** Waits until tar-stream has laid out everything in the slab, and hands that to zstd once the one before is done. */
-  async #drain(): Promise<void> {
-    if (this.#received < this.#expected) {
-      await new Promise<void>((resolve) => {
-        this.#onReceived = resolve;
-      });
-      this.#onReceived = undefined;
+  add(sha256: string, bytes: Uint8Array): void {
+    if (bytes.length <= SPACE_MAX) {
+      this.space(bytes.length).set(bytes);
+      this.keep(sha256, bytes.length);
+      return;
     }
-    this.#arenaUsed = 0;
-    if (this.#slabUsed === 0) return;
-    await this.#compressing;
-    await this.#writer.ready();
-    if (this.#failed !== undefined) throw this.#failed;
-    const full = this.#slab.subarray(0, this.#slabUsed);
-    this.#slab = this.#buffers.slabs[this.#slab === this.#buffers.slabs[0] ? 1 : 0];
-    this.#slabUsed = 0;
-    this.#compressing = new Promise<void>((resolve, reject) => {
-      this.#zstd.write(full, (error) => {
-        this.#taken += full.length;
-        if (error) reject(error);
-        else resolve();
-      });
-    });
-    // A failure is met at the next await of the promise; until then it is no unhandled one.
-    this.#compressing.catch(() => {});
+    writeChunkHeader(this.#writer.room(BLOCK), sha256, bytes.length);
+    this.#writer.filled(BLOCK);
+    this.#writer.write(bytes);
+    const size = memberSize(bytes.length);
+    this.#writer.write(ZEROS.subarray(0, size - BLOCK - bytes.length));
+    this.#took(size);
+  }
+
+  close(): void {
+    this.#writer.write(ZEROS);
+    this.#writer.end();
+  }
+
+  discard(): void {
+    this.#writer.discard();
+  }
+
+  #took(size: number): void {
+    this.count++;
+    this.#plain += size;
   }
 }

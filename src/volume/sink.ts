@@ -1,17 +1,34 @@
-/** Where compressed objects go on their way to the store: the producer writes, others seal and upload. */
+/** Where the plain content of objects goes on its way to the store: the producer writes, others compress, seal and upload. */
 
-/** Takes objects one piece at a time. */
-export interface ObjectSink {
-  /** Begins an object; `name` is its name below the set's folder. Waits while too many are on their way. */
-  open(name: string): Promise<ObjectWriter>;
+/** The most bytes that room() can be asked for: those of one slab. */
+export const ROOM = 1024 * 1024;
+
+/** How an object's content is compressed: one zstd frame. */
+export interface Compression {
+  /** zstd level. */
+  level: number;
+  /** Logarithm of the window in bytes, at most WINDOW_LOG of format/limits.ts. */
+  windowLog: number;
 }
 
-/** One object on its way. */
+/** Takes objects. Everything blocks while too much is on its way: the producer runs in a thread of its own. */
+export interface ObjectSink {
+  /** Begins an object, if anything comes to be written; `name` is its name below the set's folder. */
+  open(name: string, compression: Compression): ObjectWriter;
+}
+
+/** One object on its way. Several may be open at once. */
 export interface ObjectWriter {
-  /** Takes the next piece; its bytes are not touched by the caller afterwards. */
-  write(piece: Uint8Array): void;
-  /** Resolves when more pieces are welcome. */
-  ready(): Promise<void>;
-  /** Ends the object, whose uncompressed content had `plainSize` bytes. Does not wait until it is stored. */
-  end(plainSize: number): Promise<void>;
+  /** Memory for at least so many bytes of content more (at most ROOM), to be written into until the next call. It holds anything. */
+  room(bytes: number): Buffer;
+  /** Takes the first bytes of the room as content. */
+  filled(bytes: number): void;
+  /** Takes a copy of some bytes as content, however many. */
+  write(bytes: Uint8Array): void;
+  /** Bytes of content that compression has taken in so far, and bytes that have come out of it. Both lag behind. */
+  readonly figures: { readonly taken: number; readonly out: number };
+  /** Ends the object. Does not wait until it is stored. */
+  end(): void;
+  /** Gives up an object of which nothing was taken. */
+  discard(): void;
 }

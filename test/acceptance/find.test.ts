@@ -180,6 +180,19 @@ describe('diff', () => {
     expect(jsonLines(left.stdout).map(({ change }) => change)).toEqual(['removed', 'removed', 'removed']);
   });
 
+  test('leaves out the state folder also where only --state-dir says where it is', async () => {
+    const other = await Machine.make();
+    other.writeStrategy({ paths: [other.folder] });
+    await other.backup();
+    const args = ['diff', '--secret-key', other.secretKey, 'latest'];
+    const env = { HOLDFAST_STATE_DIR: undefined };
+    const { code, stdout } = await other.runAs({ env }, ...args, '--state-dir', other.state);
+    expect(code).toBe(0);
+    expect(stdout).not.toContain(`${other.state}/`);
+    expect((await other.runAs({ env }, ...args)).stdout).toContain(`A ${other.state}/town`);
+    expect(await other.run(...args, '1', '--state-dir', other.state)).toMatchObject({ code: 2 });
+  });
+
   test('shows names of any bytes on one line, and loses nothing in JSON', async () => {
     chmodSync(raw(), 0o600);
     onTestFinished(() => chmodSync(raw(), 0o644));

@@ -46,7 +46,7 @@ test('files that another process rewrites, cuts and lets grow all the time are n
       incomplete: { path: string; kind: string }[];
     };
     const { seq } = summary.point;
-    const to = await machine.restore(seq);
+    const to = await machine.restoreEnding(code ?? 0, seq);
     for (const name of ['calm', 'wild']) {
       const isTorn = summary.incomplete.some(
         ({ path, kind }) => path === machine.at(name) && kind === 'torn',
@@ -137,7 +137,7 @@ test.runIf(ROOT)(
     expect(incomplete).toEqual([
       { path: join(disk, 'bad'), kind: 'unreadable', error: 'EIO', carried: true },
     ]);
-    const to = await machine.restore(2);
+    const to = await machine.restoreEnding(3, 2);
     expect(readFileSync(join(to, disk, 'bad')).equals(content)).toBe(true);
     expect(readFileSync(join(to, disk, 'good'), 'utf8')).toBe('good');
     // A full has no last version: what came before the error is not taken for the file.
@@ -180,7 +180,7 @@ test.runIf(ROOT)(
       { incomplete: { partial: 1 } },
       { incomplete: { partial: 1 } },
     ]);
-    const to = await machine.restore(2);
+    const to = await machine.restoreEnding(3, 2);
     expect(readFileSync(join(to, disk, 'file'), 'utf8')).toBe('content');
     // Mended: the next point is whole again.
     shell('/', `umount '${disk}'`);
@@ -216,7 +216,9 @@ test.runIf(ROOT)(
     shell('/', `rmdir '${data}'`);
     const gone = await machine.run('backup', '--json');
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining(data)]);
-    expect(readFileSync(join(await machine.restore('latest'), data, 'file'), 'utf8')).toBe('content');
+    expect(readFileSync(join(await machine.restoreEnding(3, 'latest'), data, 'file'), 'utf8')).toBe(
+      'content',
+    );
   },
 );
 

@@ -29,6 +29,8 @@ export interface RunOptions {
   clockAhead?: number;
   /** The Node that starts the program, where it is not the one of this test. */
   node?: string;
+  /** What runs the command line, which is added to it. */
+  command?: readonly string[];
 }
 
 /** The last line of `backup --json`. */
@@ -129,7 +131,7 @@ export class Machine {
 
   /** Starts `holdfast` with these arguments, in a session without a terminal. */
   start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const command = [options.node ?? process.execPath, HOLDFAST, ...args];
+    const command = [...(options.command ?? []), options.node ?? process.execPath, HOLDFAST, ...args];
     const words = options.ordinary && process.geteuid?.() === 0 ? [...POWERLESS, ...command] : command;
     const [file = '', ...rest] = words;
     return spawn(file, rest, {
@@ -179,9 +181,16 @@ export class Machine {
 
   /** Restores into a new folder, which must go well, and returns it. */
   async restore(at: number | string, ...args: string[]): Promise<string> {
+    return this.restoreEnding(0, at, ...args);
+  }
+
+  /** As restore(), and it must end with `code`: 3 for a point that the backup could not read as it was. */
+  async restoreEnding(code: number, at: number | string, ...args: string[]): Promise<string> {
     this.#restores++;
     const to = join(this.folder, `restored-${this.#restores}`);
-    await this.well('restore', '--secret-key', this.secretKey, '--at', String(at), '--to', to, ...args);
+    const words = ['restore', '--secret-key', this.secretKey, '--at', String(at), '--to', to, ...args];
+    const ran = await this.run(...words);
+    expect(ran.code ?? ran.signal, `holdfast ${words.join(' ')}\n${ran.stderr}`).toBe(code);
     return to;
   }
 

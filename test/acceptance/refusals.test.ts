@@ -704,7 +704,7 @@ describe('one path missing among several', () => {
       point: { seq: 2, type: 'incremental' },
       incomplete: [{ path: away, kind: 'missing', carried: true }],
     });
-    const to = await machine.restore(2);
+    const to = await machine.restoreEnding(3, 2);
     expect(readFileSync(join(to, here, 'file'), 'utf8')).toBe('second');
     expect(readFileSync(join(to, away, 'file'), 'utf8')).toBe('last seen');
     renameSync(join(machine.folder, 'elsewhere'), away);

@@ -1,10 +1,12 @@
 /** What a restore brings, where to, and what it leaves alone: patterns, --strip, --overwrite, --in-place, --dry-run. */
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -64,6 +66,8 @@ describe('patterns', () => {
     expect(filesIn(join(to, machine.source))).toEqual(['/a/one.txt', '/cache/keep/z', '/top']);
     const cache = (at: string) => statSync(join(at, 'cache')).mtimeMs;
     expect(cache(join(to, machine.source))).toBeCloseTo(cache(machine.source), 0);
+    expectRefused(await restore('--to', `${to}2`, '--exclude', 'a['), 2, /--exclude "a\[" has a "\["/);
+    expectRefused(await restore('--to', `${to}2`, '--include', '/'), 2, /--include "\/" matches nothing/);
     expectRefused(await restore('--to', `${to}2`, '--exclude', '#x'), 2, /--exclude "#x" begins with "#"/);
     expectRefused(await restore('--to', `${to}2`, '--include', '!x'), 2, /must not begin with "!"/);
     expect(existsSync(`${to}2`)).toBe(false);
@@ -143,6 +147,21 @@ describe('--overwrite', () => {
     expect(content('b/logs/y.log')).toBe('then b/logs/y.log');
     // The link is newer than the folder of the point.
     expect(readdirSync(join(machine.folder, 'elsewhere'))).toEqual([]);
+  });
+
+  test('if-newer, never: what cannot be looked at stays, and is named', async () => {
+    chmodSync(join(to, 'a'), 0);
+    const look = (...more: string[]) =>
+      machine.runAs({ ordinary: true }, 'restore', '--secret-key', machine.secretKey, '--to', to, ...more);
+    const how = ['--strip', depthOf(machine.source), '--overwrite', 'if-newer'];
+    const tried = await look(...how, '--dry-run');
+    expect(tried.code, tried.stderr).toBe(3);
+    expect(tried.stdout).toMatch(/^keep {4}\/a\/one.txt$/m);
+    const ran = await look(...how);
+    expect(ran.code, ran.stderr).toBe(3);
+    expect(ran.stderr).toMatch(/\/a\/one.txt stays as it is: what is there cannot be looked at \(EACCES\)/);
+    expect(content('a/one.txt')).toBe('mine a/one.txt');
+    expect(content('b/logs/y.log')).toBe('then b/logs/y.log');
   });
 
   test('always, which it means alone, also before a path: replaces all that is in the way', async () => {
@@ -261,6 +280,27 @@ describe('--in-place', () => {
     expect(readFileSync(machine.at('a/one.txt'), 'utf8')).toBe('changed too');
     expect((await restore('--in-place', '--yes', `${machine.source}/*/one.txt`)).code).toBe(0);
     expect(readFileSync(machine.at('a/one.txt'), 'utf8')).toBe('then a/one.txt');
+  });
+
+  test('is not led elsewhere by a link that others may have put on the way', async () => {
+    const victim = join(machine.folder, 'victim');
+    mkdirSync(victim);
+    writeFileSync(join(victim, 'x.log'), 'precious');
+    renameSync(machine.at('a/logs'), machine.at('a/away'));
+    symlinkSync(victim, machine.at('a/logs'));
+    chmodSync(machine.at('a'), 0o777);
+    await leavesAlone(machine.folder, async () => {
+      const advice = /\/a\/logs is a symlink to .*\/victim, .* restore with --to/;
+      const log = machine.at('a/logs/x.log');
+      expectRefused(await restore('--in-place', '--yes', log), 2, advice);
+      expectRefused(await restore('--in-place', '--dry-run', log), 2, advice);
+      expectRefused(await restore('--in-place', '--yes', '--overwrite', 'never', log), 2, advice);
+    });
+    // One that only the person himself can have put there is his wish.
+    chmodSync(machine.at('a'), 0o755);
+    const ran = await restore('--in-place', '--yes', machine.at('a/logs/x.log'));
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(readFileSync(join(victim, 'x.log'), 'utf8')).toBe('then a/logs/x.log');
   });
 
   test('asks on a terminal, and writes nothing without a yes', async () => {

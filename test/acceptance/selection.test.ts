@@ -76,6 +76,10 @@ describe('a selection', () => {
       stdout: line('would be backed up (it is not there now): include '),
     });
     expect((await why('marked/deep/2')).stdout).toContain('.nobackup lies in');
+    expect(await why('marked')).toMatchObject({
+      code: 10,
+      stdout: line(`${machine.at('marked')} itself is backed up, but nothing in it: .nobackup lies in`),
+    });
     expect((await why('tagged/blob')).stdout).toMatch(
       /CACHEDIR.TAG lies in .*, and excludeCaches \(.*:\d+:\d+\)/,
     );

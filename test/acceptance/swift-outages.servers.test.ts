@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import * as faulty from '../servers/faulty-path.ts';
 import { any, head, listing, nth, once, put } from '../servers/faulty-path.ts';
+import { loseObject } from '../servers/lose-object.ts';
 import { describeWithServers, describeWithSwift } from '../servers/servers.ts';
 import { startSwift } from '../servers/swift.ts';
 import { listed } from '../store/contract.ts';
@@ -83,16 +84,49 @@ describeWithSwift('a backup goes on', (swift) => {
     expect(point.type).toBe('full');
     expect(reason).toContain(volumes[1]?.name);
   });
+
+  test('as a full, with the reason, where a volume has gone and is listed with its size all the same', async () => {
+    const at = await withOnePoint(swift());
+    const volume = (await listed(at.truth, 'town/sets/')).filter(({ name }) => name.includes('/vol-'))[1];
+    loseObject(swift(), at.container, `web01/${volume?.name}`);
+    expect(await listed(at.truth, 'town/sets/')).toContainEqual(volume);
+    const { point, reason } = await at.machine.backup(3);
+    expect(point.type).toBe('full');
+    expect(reason).toContain(volume?.name);
+  });
+
+  test.each([
+    ['of the set itself', /sets\/0000000002-.*\/vol-000001/],
+    ['of the set on which it builds', /sets\/0000000001-.*\/vol-000002/],
+  ])(
+    'but not when a volume %s goes meanwhile, and is listed with its size all the same',
+    async (_, which) => {
+      const at = await withOnePoint(swift());
+      let lost = '';
+      const lose = async () => {
+        const { name } =
+          (await listed(at.truth, 'town/sets/')).find((one) => which.test(one.name)) ?? expect.fail();
+        loseObject(swift(), at.container, `web01/${name}`);
+        lost = name;
+      };
+      const fault = at.path.on(put(/sets\/0000000002-.*\/manifest-0000/), once, faulty.callBefore(lose));
+      const { code, stderr } = await at.machine.run('backup');
+      expect(fault.acted).toBe(1);
+      expect(code, stderr).toBe(1);
+      expect(stderr).toContain(`${lost} has gone from the store while the backup ran: nothing was committed`);
+      expect(await at.commits()).toEqual([1]);
+    },
+  );
 });
 
 describeWithServers('with a Swift of its own', () => {
-  test('a backup goes on when the server was stopped and started again in mid-backup', async () => {
+  test('a backup goes on when the server was stopped for 20 seconds in mid-backup', async () => {
     const swift = await startSwift();
     try {
       const at = await withOnePoint(swift);
       const outage = async () => {
         await swift.stopProxy();
-        await sleep(2000);
+        await sleep(20_000);
         await swift.startProxy();
         await swift.forgetTokens();
       };
@@ -103,5 +137,5 @@ describeWithServers('with a Swift of its own', () => {
     } finally {
       await swift.stop();
     }
-  });
+  }, 240_000);
 });

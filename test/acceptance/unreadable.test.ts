@@ -31,10 +31,13 @@ test('an unreadable file: 3, named, its last version in the new point; readable 
   expect(stderr).toBe(
     `holdfast: ${machine.at('diary')} cannot be read (EACCES); its last version stays in the point\n`,
   );
-  const second = await machine.restore(2);
+  const second = await machine.restoreEnding(3, 2);
   expect(readFileSync(join(second, machine.source, 'diary'), 'utf8')).toBe('first version');
   expect(statSync(join(second, machine.source, 'diary')).mode & 0o777).toBe(0o644);
   expect(readFileSync(join(second, machine.source, 'other'), 'utf8')).toBe('other, second');
+  const archive = await machine.run('restore', '--tar', '--secret-key', machine.secretKey);
+  expect(archive.code).toBe(3);
+  expect(archive.stderr).toContain(`${machine.at('diary')} is an older version: it could not be read\n`);
   expect(await machine.well('ls', '--secret-key', machine.secretKey, '-l', machine.at('diary'))).toContain(
     'an older version: it could not be read',
   );
@@ -62,7 +65,7 @@ test('an unreadable folder: everything in it stays in the point, and it is named
   ]);
   expect(stderr.split('\n')).toHaveLength(2);
   // That it is locked now is what the folder's own entry says.
-  const to = await machine.restore(2);
+  const to = await machine.restoreEnding(3, 2);
   expect(differences(before, record(join(to, machine.source)))).toEqual(['/box: mode is 0, was 493']);
   chmodSync(machine.at('box'), 0o755);
   await backup(machine, 0);
@@ -119,7 +122,7 @@ test('a full that is due waits for what cannot be read, whose last version stays
     point: { seq: 2, type: 'incremental' },
     reason: expect.stringMatching(/but it waits until/),
   });
-  const to = await machine.restore(2);
+  const to = await machine.restoreEnding(3, 2);
   expect(readFileSync(join(to, machine.source, 'diary'), 'utf8')).toBe('first version');
   expect(machine.sets()).toEqual(machine.commits());
   chmodSync(machine.at('diary'), 0o644);
@@ -140,7 +143,7 @@ test('a source that is suddenly empty is not taken for deleted, unless the strat
     3,
     `holdfast: ${machine.at('mount')} is empty; if that is right, say allowEmpty: true in the strategy; its last version stays in the point\n`,
   ]);
-  const to = await machine.restore(2);
+  const to = await machine.restoreEnding(3, 2);
   expect(readFileSync(join(to, machine.at('mount'), 'file'), 'utf8')).toBe('content');
   machine.writeStrategy({ paths: [machine.at('mount')], source: { allowEmpty: true } });
   expect(await machine.backup()).toMatchObject({ entries: 1, incomplete: [] });

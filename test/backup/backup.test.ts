@@ -24,11 +24,12 @@ import { volumesOf } from '../../src/format/commit.ts';
 import { init } from '../../src/init.ts';
 import { WriterRecord } from '../../src/state/writer.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { PathsSource } from '../../src/strategy/strategy.ts';
 import { noise } from '../chunk/noise.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
 import { makeKeys, type QuickKeys, QuickStore } from '../helpers/quick-store.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
-import { mountTmpfs } from '../source/rights.ts';
+import { mountTmpfs, unmount } from '../source/rights.ts';
 import { BackupHost, newestOf, source } from './host.ts';
 import { look, normalised, type Snapshot } from './producing.ts';
 
@@ -422,6 +423,27 @@ describe('a full that is due', () => {
     host.hours += 24;
     expect((await host.backup()).type).toBe('full');
     await host.expectWhole();
+  });
+
+  test('waits while a file system below a root is not mounted, and its content stays in the points', async () => {
+    const host = await dueHost();
+    const mnt = join(host.root, 'mnt');
+    mountTmpfs(mnt);
+    writeFileSync(join(mnt, 'x'), 'precious');
+    host.strategy = { ...host.strategy, sources: [source('www', [host.root], { oneFileSystem: false })] };
+    await host.backup();
+    unmount(mnt);
+    for (let run = 0; run < 2; run++) {
+      host.hours += 24;
+      expect(await host.backup()).toMatchObject({ type: 'incremental', needsAttention: true });
+      const point = (await host.expectWhole()).at(-1) as Point;
+      expect((await host.restored(point)).get(`www ${mnt}/x`)?.content?.toString()).toBe('precious');
+    }
+    const [www] = host.strategy.sources as [PathsSource];
+    host.strategy = { ...host.strategy, sources: [{ ...www, allowEmpty: true }] };
+    await host.backup();
+    const point = (await host.expectWhole()).at(-1) as Point;
+    expect((await host.restored(point)).has(`www ${mnt}/x`)).toBe(false);
   });
 
   test('does not wait for a root of which the chain holds no more than is there', async () => {

@@ -42,14 +42,14 @@ class Chain {
     this.#storer = this.#begin();
   }
 
-  store(source: ByteSource, size: number, older?: readonly number[]): Promise<StoredContent> {
+  store(source: ByteSource, size: number, older?: readonly number[]): StoredContent {
     return this.#storer.store(source, size, older && (() => older));
   }
 
   /** Stores a content, checks that it can be rebuilt, and says how many bytes it cost. */
-  async put(content: Buffer, older?: readonly number[]): Promise<StoredContent & { cost: number }> {
+  put(content: Buffer, older?: readonly number[]): StoredContent & { cost: number } {
     const before = this.chunks.stored;
-    const stored = await this.store(sourceOf(content), content.length, older);
+    const stored = this.store(sourceOf(content), content.length, older);
     expect(stored.length).toBe(content.length);
     expect(stored.sha256).toBe(sha256(content));
     expect(this.chunks.isWaiting).toBe(false);
@@ -107,7 +107,7 @@ describe('content that is stored', () => {
     const data = noise(10 * MIB + 10, 'sizes');
     const around = [LARGE_FILE, SEGMENT_MAX, 2 * SEGMENT_MAX, 8 * MIB, 8 * MIB + SEGMENT_MAX];
     const sizes = [0, 1, 255, 256, 511, 512, ...around.flatMap((n) => [n - 1, n, n + 1])];
-    for (const [i, size] of sizes.entries()) await chain.put(data.subarray(i, i + size));
+    for (const [i, size] of sizes.entries()) chain.put(data.subarray(i, i + size));
     chain.chunks.checkAll(chain.log);
   });
 
@@ -122,7 +122,7 @@ describe('content that is stored', () => {
     const size = fc.oneof(fc.nat(LARGE_FILE + 10), fc.nat(10 * MIB));
     await fc.assert(
       fc.asyncProperty(kind, fc.nat(MIB), size, async (kind, from, size) => {
-        await chain.put(data[kind].subarray(from, from + size));
+        chain.put(data[kind].subarray(from, from + size));
       }),
       { numRuns: 15 },
     );
@@ -160,17 +160,17 @@ describe('content that is stored', () => {
 
   test('that is empty has no segments', async () => {
     const chain = await newChain();
-    expect(await chain.put(Buffer.alloc(0))).toMatchObject({ segments: [], sha256: EMPTY_SHA256, cost: 0 });
+    expect(chain.put(Buffer.alloc(0))).toMatchObject({ segments: [], sha256: EMPTY_SHA256, cost: 0 });
   });
 
   test('a second time costs nothing, small or large, in the same set or a later one', async () => {
     const chain = await newChain();
     for (const size of [10, 100_000, 3 * MIB]) {
       const data = noise(size, `twice ${size}`);
-      expect((await chain.put(data)).cost).toBe(size);
-      expect((await chain.put(data)).cost).toBe(0);
+      expect(chain.put(data).cost).toBe(size);
+      expect(chain.put(data).cost).toBe(0);
       chain.next();
-      expect((await chain.put(data)).cost).toBe(0);
+      expect(chain.put(data).cost).toBe(0);
     }
   });
 
@@ -181,7 +181,7 @@ describe('content that is stored', () => {
 
   test('of zeros that take room costs one chunk, and stays content', async () => {
     const chain = await newChain();
-    const { segments, cost } = await chain.put(island(20 * MIB));
+    const { segments, cost } = chain.put(island(20 * MIB));
     expect(cost).toBeLessThan(6 * MIB + 3 * SEGMENT_MAX);
     expect(holesOf(chain, segments)).toEqual([]);
   });
@@ -255,9 +255,9 @@ describe('a large file that changed', () => {
   ])('costs the blocks that changed: %s', async (_what, e) => {
     const chain = await newChain();
     const data = noise(12 * MIB, 'changes');
-    const { segments } = await chain.put(data);
+    const { segments } = chain.put(data);
     chain.next();
-    const { cost } = await chain.put(edited(data, [e], 'one'), segments);
+    const { cost } = chain.put(edited(data, [e], 'one'), segments);
     // Where more than half of the first segment is new, it is stored as a whole.
     expect(cost).toBeLessThanOrEqual(allowance([e]) + e.inserted);
     if (e.inserted > 0) expect(cost).toBeGreaterThanOrEqual(e.inserted);
@@ -266,10 +266,10 @@ describe('a large file that changed', () => {
   test('in many places costs the blocks that changed', async () => {
     const chain = await newChain();
     const data = noise(16 * MIB, 'rows');
-    const { segments } = await chain.put(data);
+    const { segments } = chain.put(data);
     chain.next();
     const edits = Array.from({ length: 300 }, (_, i) => ({ at: (i * 0.618) % 1, removed: 60, inserted: 60 }));
-    const { cost } = await chain.put(edited(data, edits, 'rows'), segments);
+    const { cost } = chain.put(edited(data, edits, 'rows'), segments);
     expect(cost).toBeLessThanOrEqual(300 * 3 * KIB);
   });
 
@@ -283,13 +283,13 @@ describe('a large file that changed', () => {
           const chain = new Chain(folder);
           try {
             let content = noise(3 * MIB, `generations ${seed}`);
-            let { segments } = await chain.put(content);
+            let { segments } = chain.put(content);
             let cost = 0;
             let allowed = 0;
             for (const [i, edits] of generations.entries()) {
               chain.next();
               content = edited(content, edits, `${seed} ${i}`);
-              const stored = await chain.put(content, segments);
+              const stored = chain.put(content, segments);
               segments = stored.segments;
               cost += stored.cost;
               allowed += allowance(edits);
@@ -310,41 +310,41 @@ describe('a large file that changed', () => {
   test('costs nothing when it is renamed or copied afterwards, also where it was stored by blocks', async () => {
     const chain = await newChain();
     const data = noise(6 * MIB, 'rename');
-    let { segments } = await chain.put(data);
+    let { segments } = chain.put(data);
     let content = data;
     for (let i = 0; i < 4; i++) {
       chain.next();
       content = edited(content, [{ at: 0.1 + i / 5, removed: 10, inserted: 500 }], `${i}`);
-      ({ segments } = await chain.put(content, segments));
+      ({ segments } = chain.put(content, segments));
     }
     expect(extentsOf(chain.log, segments).some(({ patch }) => patch)).toBe(true);
     chain.next();
-    expect((await chain.put(content)).cost).toBe(0);
-    expect((await chain.put(content, segments)).cost).toBe(0);
+    expect(chain.put(content).cost).toBe(0);
+    expect(chain.put(content, segments).cost).toBe(0);
   });
 
   test('of which an older version comes back costs nothing', async () => {
     const chain = await newChain();
     const data = noise(6 * MIB, 'back');
-    const first = await chain.put(data);
+    const first = chain.put(data);
     chain.next();
     const changed = edited(data, [{ at: 0.5, removed: 0, inserted: 50_000 }], 'x');
-    const second = await chain.put(changed, first.segments);
+    const second = chain.put(changed, first.segments);
     chain.next();
-    expect((await chain.put(data, second.segments)).cost).toBe(0);
+    expect(chain.put(data, second.segments).cost).toBe(0);
   });
 
   test('is stored anew in a segment of which more than half is foreign: patches never pile up', async () => {
     const chain = await newChain();
     let content = noise(4 * MIB, 'foreign');
-    let { segments } = await chain.put(content);
+    let { segments } = chain.put(content);
     let renewed = 0;
     for (let i = 0; i < 25; i++) {
       chain.next();
       content = Buffer.from(content);
       const at = (k: number) => Math.floor(((k + i / 25) / 60) * 4 * MIB);
       for (let k = 0; k < 60; k++) noise(2000, `${i} ${k}`).copy(content, at(k));
-      const stored = await chain.put(content, segments);
+      const stored = chain.put(content, segments);
       segments = stored.segments;
       for (const number of segments) {
         const { length, extents } = chain.log.segment(number);
@@ -359,29 +359,29 @@ describe('a large file that changed', () => {
   test('costs only what changed where most of it is a hole', async () => {
     const chain = await newChain();
     const data = Buffer.concat([noise(MIB, 'a'), Buffer.alloc(12 * MIB), noise(MIB, 'b')]);
-    const first = await chain.put(data);
+    const first = chain.put(data);
     chain.next();
     const filled = Buffer.from(data);
     noise(10_000, 'filled').copy(filled, 7 * MIB);
-    const second = await chain.put(filled, first.segments);
+    const second = chain.put(filled, first.segments);
     expect(second.cost).toBeLessThanOrEqual(10_000 + 2 * AROUND);
     chain.next();
-    const emptied = await chain.put(data, second.segments);
+    const emptied = chain.put(data, second.segments);
     expect(emptied.cost).toBe(0);
     chain.next();
-    const all = await chain.put(Buffer.alloc(14 * MIB), emptied.segments);
+    const all = chain.put(Buffer.alloc(14 * MIB), emptied.segments);
     expect(all.cost).toBe(0);
   });
 
   test('does not build on segments that are to be avoided', async () => {
     const chain = await newChain();
     const data = noise(4 * MIB, 'avoid');
-    const { segments } = await chain.put(data);
+    const { segments } = chain.put(data);
     chain.next();
     const avoided = new Uint8Array(100);
     for (const n of segments) avoided[n >> 3] = (avoided[n >> 3] as number) | (1 << (n & 7));
     chain.log.avoid(avoided);
-    const again = await chain.put(edited(data, [{ at: 0.5, removed: 1, inserted: 1 }], 'x'), segments);
+    const again = chain.put(edited(data, [{ at: 0.5, removed: 1, inserted: 1 }], 'x'), segments);
     expect(again.cost).toBe(data.length);
     expect(again.segments.filter((n) => segments.includes(n))).toEqual([]);
   });
@@ -389,16 +389,16 @@ describe('a large file that changed', () => {
   test('asks for its older version only when something is new', async () => {
     const chain = await newChain();
     const data = noise(2 * MIB, 'asks');
-    await chain.put(data);
+    chain.put(data);
     const storer = new ContentStorer(chain.log, chain.chunks, 1, () => {});
     let asked = 0;
     const older = () => {
       asked++;
       return undefined;
     };
-    await storer.store(sourceOf(data), data.length, older);
+    storer.store(sourceOf(data), data.length, older);
     expect(asked).toBe(0);
-    await storer.store(sourceOf(noise(2 * MIB, 'other')), data.length, older);
+    storer.store(sourceOf(noise(2 * MIB, 'other')), data.length, older);
     expect(asked).toBeGreaterThan(0);
   });
 });
@@ -409,19 +409,19 @@ describe('an attempt that fails', () => {
     async (failAt) => {
       const chain = await newChain();
       const data = noise(16 * MIB, 'fails');
-      const { segments } = await chain.put(data);
+      const { segments } = chain.put(data);
       chain.next();
       const edits = Array.from({ length: 20 }, (_, i) => ({ at: i / 20, removed: 50, inserted: 50 }));
       const changed = edited(data, edits, 'fails');
       const source = sourceOf(changed, (length) => {
         if (length >= failAt) throw new Error('the disk is bad');
       });
-      await expect(chain.store(source, changed.length, segments)).rejects.toThrow('the disk is bad');
+      expect(() => chain.store(source, changed.length, segments)).toThrow('the disk is bad');
       // Nothing else may come in this set: its last volume ends here.
       expect(chain.chunks.isWaiting).toBe(false);
       chain.chunks.checkAll(chain.log);
       chain.next();
-      await chain.put(changed, segments);
+      chain.put(changed, segments);
       chain.chunks.checkAll(chain.log);
     },
   );
@@ -429,14 +429,14 @@ describe('an attempt that fails', () => {
   test('and is followed by another file does no harm to that', async () => {
     const chain = await newChain();
     const data = noise(10 * MIB, 'fails');
-    const { segments } = await chain.put(data);
+    const { segments } = chain.put(data);
     chain.next();
     const source = sourceOf(edited(data, [{ at: 0.01, removed: 5, inserted: 5 }], 'x'), (length) => {
       if (length > 0) throw new Error('the disk is bad');
     });
-    await expect(chain.store(source, data.length, segments)).rejects.toThrow('the disk is bad');
-    await chain.put(noise(1000, 'small'));
-    await chain.put(noise(3 * MIB, 'large'));
+    expect(() => chain.store(source, data.length, segments)).toThrow('the disk is bad');
+    chain.put(noise(1000, 'small'));
+    chain.put(noise(3 * MIB, 'large'));
     chain.chunks.checkAll(chain.log);
   });
 });

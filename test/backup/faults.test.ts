@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadCommits } from '../../src/chain/commits.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { noise } from '../chunk/noise.ts';
-import { type FaultMode, faultyStore, type StoreOperation } from '../helpers/faulty-store.ts';
+import { type FaultMode, type Faults, faultyStore, type StoreOperation } from '../helpers/faulty-store.ts';
 import { makeKeys, type QuickKeys } from '../helpers/quick-store.ts';
 import { project, STRIP_TYPES } from '../helpers/script.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
@@ -81,14 +81,24 @@ function contentsOf(host: BackupHost): Record<string, string> {
 }
 
 /** Lets the N-th operation fail, for N from 1 until a run comes through; how many failed. */
-async function failEach(host: BackupHost, mode: FaultMode, counted?: StoreOperation[]): Promise<number> {
+async function failEach(
+  host: BackupHost,
+  mode: FaultMode,
+  counted?: StoreOperation[],
+  more: Faults = {},
+): Promise<number> {
   for (let at = 1; at < 100; at++) {
     // Each run reads the commits of its chain: a chain that grows with N would have no last operation.
     if (at % 6 === 0) await host.backup({ requested: 'full' });
     change(host, at);
     const before = await idsOf(host);
     const contents = contentsOf(host);
-    const store = faultyStore(host.store, { at, mode, ...(counted === undefined ? {} : { counted }) });
+    const store = faultyStore(host.store, {
+      at,
+      mode,
+      ...(counted === undefined ? {} : { counted }),
+      ...more,
+    });
     const error: unknown = await host.backup({ store }).then(
       () => undefined,
       (e: unknown) => e,
@@ -115,6 +125,11 @@ describe('every point stays, and the next backup needs nobody, when in a backup 
 
   test('is a put that is torn, for every N', async () => {
     expect(await failEach(await newHost(), 'torn', ['put'])).toBe(5);
+  });
+
+  test('is a question that fails once, for every N, where listings are not believed', async () => {
+    const failed = await failEach(await newHost(), 'error-once', ['stat'], { listingsMayLie: true });
+    expect(failed).toBeGreaterThanOrEqual(15);
   });
 
   test('is a put whose answer is lost, for every N', async () => {

@@ -24,6 +24,7 @@ const inner = directoryStore(join(folder, 'store'));
 const store: Store = {
   label: inner.label,
   uploads: inner.uploads,
+  listingsMayLie: inner.listingsMayLie,
   check: () => inner.check(),
   prepare: () => inner.prepare(),
   get: (name, limit) => inner.get(name, limit),

@@ -17,6 +17,7 @@ export class MemoryChunks implements ChunkSink {
   #position = 0;
   #volumeBytes = 0;
   #reserved: ChunkPlace | undefined;
+  #space = Buffer.alloc(0);
   /** Bytes and chunks taken since the set was begun. */
   stored = 0;
   count = 0;
@@ -32,7 +33,7 @@ export class MemoryChunks implements ChunkSink {
     this.count = 0;
   }
 
-  async reserve(): Promise<ChunkPlace> {
+  reserve(): ChunkPlace {
     if (this.#reserved !== undefined) throw new Error('one place is reserved already');
     if (this.#volumeBytes >= VOLUME) {
       this.#volume++;
@@ -43,7 +44,20 @@ export class MemoryChunks implements ChunkSink {
     return { ...this.#reserved };
   }
 
-  add(digest: string, bytes: Uint8Array): Promise<void> | undefined {
+  space(length: number): Buffer {
+    if (this.#reserved !== undefined) throw new Error('a place is reserved for another chunk');
+    // What is not kept must be of no consequence.
+    this.#space = Buffer.alloc(length, 0xee);
+    return this.#space;
+  }
+
+  keep(digest: string, length: number): ChunkPlace {
+    const place = this.reserve();
+    this.add(digest, this.#space.subarray(0, length));
+    return place;
+  }
+
+  add(digest: string, bytes: Uint8Array): void {
     if (this.#reserved === undefined) throw new Error('no place is reserved');
     if (bytes.length === 0) throw new Error('a chunk is empty');
     if (bytes.length > 4 * 1024 * 1024) throw new Error(`a chunk has ${bytes.length} bytes`);
@@ -55,7 +69,6 @@ export class MemoryChunks implements ChunkSink {
     this.#volumeBytes += bytes.length;
     this.stored += bytes.length;
     this.count++;
-    return this.count % 3 === 0 ? Promise.resolve() : undefined;
   }
 
   /** Whether a place was promised to a chunk that has not come. */

@@ -18,6 +18,7 @@ import { describe, expect, test } from 'vitest';
 import { noise } from '../chunk/noise.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 import { apply, edit, overwrite } from '../index/edits.ts';
+import { mapFile } from '../source/mapped.ts';
 import { asNobody, mountTmpfs } from '../source/rights.ts';
 import { MemorySink } from './memory-sink.ts';
 import { incidentsOf, normalised, ProducingHost, volumesOfUsage } from './producing.ts';
@@ -273,15 +274,20 @@ describe('what has not changed', () => {
     await settle();
     put(root, { a: '12345' });
     await host.run();
-    const { mtime, atime } = lstatSync(join(root, 'a'));
-    // A change that leaves no trace but in ctime, which here is as young as the last run.
-    put(root, { a: '54321' });
-    utimesSync(join(root, 'a'), atime, mtime);
-    const second = await host.run();
-    expect(second.result.bytesRead).toBe(5);
-    expectNewest(host);
-    await settle();
-    expect((await host.run()).result.bytesRead).toBe(5);
+    // On a busy machine a run may come too late to find the file young: it is tried until one does.
+    let again = 0;
+    for (let i = 0; i < 50 && again === 0; i++) {
+      const { mtime, atime } = lstatSync(join(root, 'a'));
+      // A change that leaves no trace but in ctime, which here is as young as the last run.
+      put(root, { a: i % 2 === 0 ? '54321' : '12345' });
+      utimesSync(join(root, 'a'), atime, mtime);
+      const changed = await host.run();
+      expect(changed.result.bytesRead).toBe(5);
+      expectNewest(host);
+      await settle();
+      again = (await host.run()).result.bytesRead;
+    }
+    expect(again).toBe(5);
     expect((await host.run()).result.bytesRead).toBe(0);
   });
 });
@@ -496,7 +502,7 @@ describe('what cannot be read', () => {
 });
 
 describe('a file that is written to while it is read', () => {
-  /** A sink that is called back whenever it could take more, in the midst of a large file. */
+  /** A sink that meddles whenever it is asked for room in a volume, in the midst of a large file. */
   class MeddlingSink extends MemorySink {
     readonly #meddle: () => void;
 
@@ -505,15 +511,8 @@ describe('a file that is written to while it is read', () => {
       this.#meddle = meddle;
     }
 
-    override async open(name: string) {
-      const writer = await super.open(name);
-      return {
-        ...writer,
-        ready: async () => {
-          this.#meddle();
-          await writer.ready();
-        },
-      };
+    protected override onRoom(name: string): void {
+      if (name.startsWith('vol-')) this.#meddle();
     }
   }
 
@@ -554,6 +553,20 @@ describe('a file that is written to while it is read', () => {
     expect(made.result.bytesRead).toBe(12 * MIB);
     await host.run();
     expectNewest(host);
+  });
+});
+
+describe('a large file that a program has mapped into memory', () => {
+  test('is read again after a store that a page allowed which was dirty already', async () => {
+    const { host, root } = await newHost();
+    put(root, { file: noise(MIB, 'file') });
+    const fill = await mapFile(join(root, 'file'));
+    for (const generation of 'abc') {
+      fill(generation);
+      await settle();
+      await host.run();
+      expectNewest(host);
+    }
   });
 });
 

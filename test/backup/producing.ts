@@ -73,7 +73,7 @@ export class ProducingHost {
     const { sink = new MemorySink(), ...others } = options;
     const events: ProduceEvent[] = [];
     const entriesFile = join(this.folder, `entries-${++this.#step}`);
-    const result = await produce(
+    const result = produce(
       {
         strategy: 'town',
         seq,

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { zstdDecompressSync } from 'node:zlib';
 import * as openpgp from 'openpgp';
 import { beforeAll, expect, test } from 'vitest';
-import { SealPool, type SealPoolOptions } from '../../src/backup/seal-pool.ts';
+import {
+  type SealedObject,
+  type Sealing,
+  SealPool,
+  type SealPoolOptions,
+} from '../../src/backup/seal-pool.ts';
+import { FIGURES_LENGTH, newSlabs, Slabs } from '../../src/backup/slabs.ts';
 import { open, type ParsedSecretKey } from '../../src/crypto/open.ts';
 import { noise } from '../chunk/noise.ts';
 import { collect } from '../crypto/streams.ts';
@@ -18,83 +25,122 @@ beforeAll(async () => {
   recipient = (await openpgp.readKey({ armoredKey: keys.publicArmored })).write();
 });
 
-function options(more: Partial<SealPoolOptions> = {}): SealPoolOptions {
-  return { recipients: [recipient], now: new Date(Date.now() + 1000), width: 2, places: 64, ...more };
+const PLAIN = { level: 1, windowLog: 20 };
+
+/** A pool, and the slabs that its content comes in. */
+class Rig {
+  readonly pool: SealPool;
+  readonly slabs: Slabs;
+  readonly failures: Error[] = [];
+
+  constructor(more: Partial<SealPoolOptions> = {}) {
+    const memory = newSlabs();
+    this.slabs = new Slabs(memory);
+    const now = new Date(Date.now() + 1000);
+    this.pool = new SealPool({ recipients: [recipient], now, width: 2, places: 64, slabs: memory, ...more });
+    this.pool.onFailure = (error) => this.failures.push(error);
+  }
+
+  open(): Sealing & { figures: Float64Array } {
+    const memory = new SharedArrayBuffer(FIGURES_LENGTH * 8);
+    return { ...this.pool.open(PLAIN, memory), figures: new Float64Array(memory) };
+  }
+
+  /** Hands on content of at most a slab, in a free one; waits for that without blocking the pool, which lives in this thread. */
+  async write(sealing: Sealing, content: Buffer): Promise<void> {
+    const slab = await this.#free();
+    content.copy(this.slabs.view(slab));
+    sealing.write(slab, content.length);
+  }
+
+  async #free(): Promise<number> {
+    for (;;) {
+      const slab = this.slabs.tryTake();
+      if (slab !== undefined) return slab;
+      await sleep(5);
+    }
+  }
+
+  /** What a sealed object holds. */
+  async content({ pieces, size }: SealedObject): Promise<Buffer> {
+    const sealed = Buffer.concat(pieces);
+    expect(sealed.length).toBe(size);
+    return zstdDecompressSync(await collect(open(sealed, secret)));
+  }
 }
 
 test.each([0, 50, 150, 300])(
   'a pool that is closed after %i ms ends its workers by itself',
   async (after) => {
-    const pool = new SealPool(options({ recipients: Array(50).fill(recipient) }));
-    const failures: Error[] = [];
-    pool.onFailure = (error) => failures.push(error);
-    for (const _ of [1, 2]) pool.open(() => {}).end();
+    const rig = new Rig({ recipients: Array(50).fill(recipient) });
+    for (const _ of [1, 2]) rig.open().end();
     await sleep(after);
     // Resolves only when they have ended; terminating them in the middle of a key would abort this process.
-    await pool.close();
-    expect(failures).toEqual([]);
-    expect(() => pool.open(() => {})).toThrow('after its end');
+    await rig.pool.close();
+    expect(rig.failures).toEqual([]);
+    expect(() => rig.open()).toThrow('after its end');
   },
 );
 
 test.each([1, 2])('objects whose pieces come in turn do not mix in %i workers', async (width) => {
-  const pool = new SealPool(options({ width }));
+  const rig = new Rig({ width });
   const contents = [0, 1, 2].map((i) => noise(3 * MIB + 1000 * i, `object ${i}`));
-  const sealings = contents.map(() => pool.open(() => {}));
-  for (let at = 0; at < 4 * MIB; at += 100_000) {
+  const sealings = contents.map(() => rig.open());
+  for (let at = 0; at < 4 * MIB; at += 500_000) {
     for (const [i, sealing] of sealings.entries()) {
-      const piece = contents[i]?.subarray(at, at + 100_000) as Buffer;
-      if (piece.length > 0) sealing.write(piece, 0);
+      const piece = contents[i]?.subarray(at, at + 500_000) as Buffer;
+      if (piece.length > 0) await rig.write(sealing, piece);
     }
   }
   const objects = await Promise.all(sealings.map((sealing) => sealing.end()));
-  for (const [i, { pieces, size }] of objects.entries()) {
-    const sealed = Buffer.concat(pieces);
-    expect(sealed.length).toBe(size);
-    expect((await collect(open(sealed, secret))).equals(contents[i] as Buffer)).toBe(true);
+  for (const [i, object] of objects.entries()) {
+    expect((await rig.content(object)).equals(contents[i] as Buffer)).toBe(true);
+    const [taken, out] = (sealings[i] as { figures: Float64Array }).figures;
+    expect(taken).toBe(contents[i]?.length);
+    expect(out).toBeGreaterThan(3 * MIB);
   }
-  await pool.close();
+  expect(rig.failures).toEqual([]);
+  await rig.pool.close();
 });
 
 test('what is sealed and not stored yet is bounded, and all comes through none the less', async () => {
-  const pool = new SealPool(options({ width: 1, places: 8 }));
+  const rig = new Rig({ width: 1, places: 8 });
   const content = noise(5 * MIB, 'bounded');
-  let taken = 0;
-  const seal = () => {
-    const sealing = pool.open(() => taken++);
-    for (let at = 0; at < content.length; at += MIB) sealing.write(content.subarray(at, at + MIB), 0);
-    return { sealed: sealing.end(), release: sealing.release };
+  const seal = async () => {
+    const sealing = rig.open();
+    for (let at = 0; at < content.length; at += MIB) await rig.write(sealing, content.subarray(at, at + MIB));
+    return { sealed: sealing.end(), release: sealing.release, figures: sealing.figures };
   };
-  const first = seal();
+  const first = await seal();
   await first.sealed;
-  const second = seal();
+  const second = await seal();
+  let isSealed = false;
+  second.sealed.then(() => {
+    isSealed = true;
+  });
+  // All of it is compressed, but two places are left for it: six are the first one's.
+  while ((second.figures[0] as number) < content.length) await sleep(5);
   await sleep(200);
-  // Six places are the first one's: two are left for the second.
-  expect(taken).toBeLessThan(8);
+  expect(isSealed).toBe(false);
   first.release();
-  expect((await collect(open(Buffer.concat((await second.sealed).pieces), secret))).equals(content)).toBe(
-    true,
-  );
-  expect(taken).toBe(10);
-  await pool.close();
+  expect((await rig.content(await second.sealed)).equals(content)).toBe(true);
+  expect(rig.failures).toEqual([]);
+  await rig.pool.close();
 });
 
 test('an object that needs more places than there are gets them when nothing else can give any', async () => {
-  const pool = new SealPool(options({ width: 1, places: 2 }));
+  const rig = new Rig({ width: 1, places: 2 });
   const content = noise(5 * MIB, 'alone');
-  const sealing = pool.open(() => {});
-  sealing.write(content, 0);
-  const { pieces } = await sealing.end();
-  expect((await collect(open(Buffer.concat(pieces), secret))).equals(content)).toBe(true);
-  await pool.close();
+  const sealing = rig.open();
+  for (let at = 0; at < content.length; at += MIB) await rig.write(sealing, content.subarray(at, at + MIB));
+  expect((await rig.content(await sealing.end())).equals(content)).toBe(true);
+  await rig.pool.close();
 });
 
 test('a recipient whose key is not valid yet is named before anything is sealed', async () => {
-  const pool = new SealPool(options({ now: new Date(0) }));
-  const failed = new Promise<Error>((resolve) => {
-    pool.onFailure = resolve;
-  });
-  pool.open(() => {});
-  expect(await failed).toMatchObject({ code: 'key' });
-  await pool.close();
+  const rig = new Rig({ now: new Date(0) });
+  rig.open();
+  while (rig.failures.length === 0) await sleep(5);
+  expect(rig.failures[0]).toMatchObject({ code: 'key' });
+  await rig.pool.close();
 });

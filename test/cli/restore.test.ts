@@ -116,10 +116,30 @@ test('with --json every line is JSON, and the last one sums up', async () => {
     point: { seq: 1, type: 'full', time: '2026-11-22T03:01:00.000Z' },
     restored: 3,
     bytes: 20,
+    doubtful: [],
     incomplete: [],
     damaged: [],
   });
   expect(json.at(-1)?.seconds).toBeTypeOf('number');
+});
+
+test('what the backup could only carry over, or read in pieces, is named, with 3, also by --dry-run', async () => {
+  const here = await site([
+    file('/srv/torn', 1, [], { torn: true, ...owner(0, 0) }),
+    file('/srv/was', 1, [], { carried: true, ...owner(0, 0) }),
+  ]);
+  const named = [
+    { path: '/srv/torn', problem: 'was being written to when it was read' },
+    { path: '/srv/was', problem: 'is an older version: it could not be read' },
+  ];
+  const tried = await run(here, ['--dry-run', '--json', ...STORE, ...KEY]);
+  expect(tried.code).toBe(3);
+  expect(tried.json.at(-1)).toMatchObject({ event: 'rehearsal', doubtful: named });
+  const { json, err, code } = await run(here, ['--to', 'back', '--json', ...STORE, ...KEY]);
+  expect(code).toBe(3);
+  expect(json.at(-1)).toMatchObject({ restored: 5, doubtful: named, incomplete: [], damaged: [] });
+  for (const one of named) expect(json).toContainEqual({ event: 'note', ...one });
+  expect(err).toMatch(/^2 entries are back as the backup could read it/m);
 });
 
 test('what could not be made is named, with 3', async () => {

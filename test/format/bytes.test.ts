@@ -9,6 +9,7 @@ import {
   toBytes,
   toFsPath,
   toJson,
+  toLooseText,
   toText,
 } from '../../src/format/bytes.ts';
 import { readVectors, type Vector } from './vectors.ts';
@@ -75,6 +76,19 @@ describe('any bytes', () => {
         if (text !== undefined) expect(fromText(text)).toBe(name);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  test('survive the way through loose text, which is the text where they are UTF-8', () => {
+    fc.assert(
+      fc.property(bytes, (b) => {
+        const name = fromBytes(b);
+        const text = toLooseText(name);
+        expect(fromText(text)).toBe(name);
+        if (toText(name) !== undefined) expect(text).toBe(toText(name));
+        expect(text.isWellFormed()).toBe(toText(name) !== undefined);
+      }),
+      { numRuns: 2000 },
     );
   });
 

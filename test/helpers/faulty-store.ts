@@ -27,6 +27,10 @@ export interface Faults {
   error?: (operation: StoreOperation, name: string) => Error;
   /** Objects that listings leave out, though they are there (a listing that lags). */
   hidden?: (name: string) => boolean;
+  /** Objects that listings show, though they are not there (a listing that lags): from now on, also those that are added later. */
+  ghosts?: readonly StoredObject[];
+  /** Whether the store admits that; by default as the store within, but true where ghosts are given. */
+  listingsMayLie?: boolean;
 }
 
 export interface FaultyStore extends Store {
@@ -38,7 +42,7 @@ export interface FaultyStore extends Store {
 
 /** Wraps `inner`. A listing counts as one operation, when it is begun. */
 export function faultyStore(inner: Store, faults: Faults = {}): FaultyStore {
-  const { at, mode = 'error-once', hidden = () => false } = faults;
+  const { at, mode = 'error-once', hidden = () => false, ghosts } = faults;
   const log: string[] = [];
   let count = 0;
   let dead = false;
@@ -72,6 +76,7 @@ export function faultyStore(inner: Store, faults: Faults = {}): FaultyStore {
   return {
     label: inner.label,
     uploads: inner.uploads,
+    listingsMayLie: faults.listingsMayLie ?? (ghosts !== undefined || inner.listingsMayLie),
     log,
     get count() {
       return count;
@@ -90,11 +95,29 @@ export function faultyStore(inner: Store, faults: Faults = {}): FaultyStore {
     stat: (name: string): Promise<ObjectStat | undefined> => step('stat', name, () => inner.stat(name)),
     async *list(prefix: string): AsyncIterable<StoredObject> {
       const objects = await step('list', prefix, async () => inner.list(prefix));
-      for await (const object of objects) if (!hidden(object.name)) yield object;
+      if (ghosts === undefined) {
+        for await (const object of objects) if (!hidden(object.name)) yield object;
+        return;
+      }
+      yield* haunted(objects, ghosts, prefix, hidden);
     },
     remove: (names: readonly string[]) => step('remove', names.join(' '), () => inner.remove(names)),
     close: () => inner.close(),
   };
+}
+
+/** The listing with ghosts in their places; what is there shows as it is. */
+async function* haunted(
+  objects: AsyncIterable<StoredObject>,
+  ghosts: readonly StoredObject[],
+  prefix: string,
+  hidden: (name: string) => boolean,
+): AsyncGenerator<StoredObject, void> {
+  const shown = new Map(
+    ghosts.filter(({ name }) => name.startsWith(prefix)).map((ghost) => [ghost.name, ghost]),
+  );
+  for await (const object of objects) if (!hidden(object.name)) shown.set(object.name, object);
+  yield* [...shown.values()].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
 async function putHalf(inner: Store, name: string, body: readonly Uint8Array[]): Promise<void> {

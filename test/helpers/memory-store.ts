@@ -6,6 +6,7 @@ import type { ObjectStat, PutOptions, Store, StoredObject } from '../../src/stor
 export class MemoryStore implements Store {
   readonly label = 'memory:test';
   readonly uploads = 4;
+  readonly listingsMayLie: boolean = false;
   readonly objects = new Map<string, Buffer>();
   /** Names that were fetched, and names that were asked for, in order. */
   readonly fetched: string[] = [];

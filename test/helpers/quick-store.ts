@@ -22,7 +22,7 @@ import { compareNames, comparePaths } from '../../src/format/order.ts';
 import { encodeXattrs, XATTRS_FEATURE } from '../../src/format/xattrs.ts';
 import type { Entry, Extent, Gone } from '../../src/model.ts';
 import type { Store } from '../../src/store/store.ts';
-import { compressWhole } from '../../src/volume/compress.ts';
+import { compressWhole } from './compress-whole.ts';
 import { tar } from './handmade-set.ts';
 
 const NOW = new Date('2026-11-22T03:00:00Z');

@@ -50,12 +50,16 @@ class Host {
 
   /** Compares, and keeps what was found as the index for the next time. `own` are folders to leave out. */
   compare(own: ReadonlySet<string> = new Set()): Outcome {
-    const old = this.#index === undefined ? undefined : new EntriesReader(this.#index);
+    return this.#with(this.#index, own);
+  }
+
+  #with(index: string | undefined, own: ReadonlySet<string>, before?: string): Outcome {
+    const old = index === undefined ? undefined : new EntriesReader(index);
     const next = join(this.folder, `entries-${++this.#runs}`);
     const writer = new EntriesWriter(next);
     const outcome: Outcome = { changes: [], incidents: [], skipped: [] };
     try {
-      for (const change of compare(this.sources, old, own)) this.#take(change, writer, outcome);
+      for (const change of compare(this.sources, old, own, before)) this.#take(change, writer, outcome);
       writer.finish();
     } finally {
       old?.close();
@@ -63,6 +67,23 @@ class Host {
     }
     this.#index = next;
     return outcome;
+  }
+
+  /** Compares with nothing, as a full does, beside the index. */
+  full(): Outcome {
+    return this.#with(undefined, new Set(), this.#index);
+  }
+
+  /** Makes the index as one was before mount points were marked. */
+  forgetMounts(): void {
+    const reader = new EntriesReader(this.#index as string);
+    const writer = new EntriesWriter(join(this.folder, 'unmarked'));
+    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
+      writer.line(reader.source, encodeIndexLine({ ...entry, flags: entry.flags.replace('m', '') }));
+    }
+    reader.close();
+    writer.finish();
+    this.#index = writer.file;
   }
 
   #take(change: Change, writer: EntriesWriter, outcome: Outcome): void {
@@ -86,14 +107,18 @@ class Host {
     let kind: string = change.kind;
     switch (change.kind) {
       case 'fresh':
-        line(signatureOf(change.stat), '');
+        line(signatureOf(change.stat), change.isMount ? 'm' : '');
         kind = change.old === undefined || change.old.entry.flags === 'g' ? 'new' : 'changed';
         break;
       case 'same':
         writer.line(source, change.old.line);
         break;
       case 'carried':
-        line(change.old.entry.signature, 'c', change.old.entry.head);
+        line(
+          change.old.entry.signature,
+          change.old.entry.flags.includes('m') ? 'cm' : 'c',
+          change.old.entry.head,
+        );
         break;
       case 'gone':
         if (change.leftOut !== undefined) kind = `left out by ${change.leftOut}`;
@@ -416,6 +441,107 @@ describe('what a comparison cannot read', () => {
     const { changes, incidents } = host.compare();
     expect(incidents).toEqual([{ kind: 'empty', path: root, carried: true }]);
     expect(changes.map(([, kind]) => kind)).toEqual(['carried', 'carried']);
+  });
+
+  describe('is carried over, not gone: a file system below a root that is not mounted', () => {
+    async function mounted(rules: Partial<ComparedSource> = {}) {
+      const { host, root } = await newHost();
+      put(root, { a: '', z: '' });
+      mountTmpfs(join(root, 'mnt'));
+      put(root, { 'mnt/x': '1', 'mnt/d/y': '2' });
+      host.sources = host.sources.map((s) => ({ ...s, oneFileSystem: false, ...rules }));
+      host.compare();
+      return { host, root, mnt: join(root, 'mnt') };
+    }
+
+    test('until it is back', async () => {
+      const { host, root, mnt } = await mounted();
+      expect(differences(host.compare())).toEqual({});
+      unmount(mnt);
+      for (let run = 0; run < 2; run++) {
+        const found = host.compare();
+        expect(found.incidents).toEqual([{ kind: 'empty', path: mnt, carried: true }]);
+        expect(found.changes).toEqual([
+          [`a ${root}`, 'same'],
+          [`a ${root}/a`, 'same'],
+          ...['', '/d', '/d/y', '/x'].map((name) => [`a ${mnt}${name}`, 'carried']),
+          [`a ${root}/z`, 'same'],
+        ]);
+      }
+      execFileSync('mount', ['-t', 'tmpfs', 'none', mnt]);
+      put(root, { 'mnt/x': '1' });
+      const back = host.compare();
+      expect(back.incidents).toEqual([]);
+      expect(differences(back)).toMatchObject({ [`a ${mnt}/x`]: 'changed', [`a ${mnt}/d/y`]: 'gone' });
+    });
+
+    test('unless emptiness is right, or other file systems are not entered any more', async () => {
+      for (const rules of [{ allowEmpty: true }, { oneFileSystem: true }]) {
+        const { host, mnt } = await mounted();
+        unmount(mnt);
+        host.sources = host.sources.map((s) => ({ ...s, ...rules }));
+        const found = host.compare();
+        expect(found.incidents).toEqual([]);
+        expect(differences(found)).toMatchObject({ [`a ${mnt}`]: 'changed', [`a ${mnt}/x`]: 'gone' });
+      }
+    });
+
+    test('while what was deleted in one that is mounted has gone, and so has a folder that was never a mount point', async () => {
+      const { host, root, mnt } = await mounted();
+      put(root, { 'plain/x': '' });
+      host.compare();
+      for (const path of [`${mnt}/x`, `${mnt}/d`, `${root}/plain/x`]) rmSync(path, { recursive: true });
+      const found = host.compare();
+      expect(found.incidents).toEqual([]);
+      expect(differences(found)).toMatchObject({ [`a ${mnt}/x`]: 'gone', [`a ${root}/plain/x`]: 'gone' });
+      unmount(mnt);
+      expect(host.compare().incidents).toEqual([]);
+    });
+
+    test('also where the mount point itself is left out, and something in it is not', async () => {
+      const { host, root, mnt } = await mounted({ exclude: ['mnt/'], include: ['y'] });
+      unmount(mnt);
+      const found = host.compare();
+      expect(found.incidents).toEqual([{ kind: 'empty', path: mnt, carried: true }]);
+      expect(found.changes).toContainEqual([`a ${root}/mnt/d/y`, 'carried']);
+    });
+
+    test('but not where the strategy has no path any more that it lies in', async () => {
+      const { host, root, mnt } = await mounted();
+      unmount(mnt);
+      put(root, { 'other/x': '' });
+      host.sources = host.sources.map((s) => ({ ...s, paths: [join(root, 'other')] }));
+      const found = host.compare();
+      expect(found.incidents).toEqual([]);
+      expect(found.changes).toContainEqual([`a ${mnt}/x`, 'gone']);
+    });
+
+    test('but not where patterns leave all of it out by now', async () => {
+      const { host, mnt } = await mounted();
+      unmount(mnt);
+      host.sources = host.sources.map((s) => ({ ...s, exclude: ['mnt/'] }));
+      const found = host.compare();
+      expect(found.incidents).toEqual([]);
+      expect(found.changes).toContainEqual([`a ${mnt}/x`, 'left out by pattern']);
+    });
+
+    test('also in an index without the marks, from the run on that has seen the file system', async () => {
+      const { host, mnt } = await mounted();
+      host.forgetMounts();
+      expect(differences(host.compare())).toEqual({ [`a ${mnt}`]: 'changed' });
+      unmount(mnt);
+      expect(host.compare().incidents).toEqual([{ kind: 'empty', path: mnt, carried: true }]);
+    });
+
+    test('and is said by a full, which has nothing to carry over', async () => {
+      const { host, root, mnt } = await mounted();
+      unmount(mnt);
+      const found = host.full();
+      expect(found.incidents).toEqual([{ kind: 'empty', path: mnt, carried: false }]);
+      expect(found.changes.map(([path]) => path)).toEqual(
+        [root, `${root}/a`, `${root}/z`].map((p) => `a ${p}`),
+      );
+    });
   });
 
   test('is carried over, not gone: folders that cannot be listed or entered; and said each time', async () => {

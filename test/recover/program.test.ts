@@ -155,13 +155,18 @@ test('the program restores the points of a chain that was made by hand', async (
   writeFileSync(secret, keys.gpg(['--armor', '--export-secret-keys', recipient]), { mode: 0o600 });
   const where = ['--store', `directory:${store.folder}`, '--name', 'townhall', '--signer', signer];
   // The full, and of the incrementals those that are read with the most manifests.
+  let doubtful = 0;
   for (const i of [0, 3, 5, 7]) {
     const tree = trees[i] as Tree;
     const to = join(folder, `to-${i + 1}`);
     const { code, stderr } = await holdfast(
       ...['restore', ...where, '--secret-key', secret, '--numeric-owner', '--at', String(i + 1), '--to', to],
     );
-    expect(code, stderr).toBe(0);
+    // Points in which something is carried over, or torn, say so.
+    const isDoubtful = /is an older version|was being written to/.test(stderr);
+    expect(code, stderr).toBe(isDoubtful ? 3 : 0);
+    doubtful += isDoubtful ? 1 : 0;
     expect(differences(tree, readTree(to)), `point ${i + 1}`).toEqual([]);
   }
+  expect(doubtful).toBeGreaterThan(0);
 });

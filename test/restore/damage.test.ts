@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
 import { volumeName } from '../../src/format/names.ts';
-import { compressWhole } from '../../src/volume/compress.ts';
+import { compressWhole } from '../helpers/compress-whole.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
 import { file } from '../helpers/quick-store.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';

@@ -330,6 +330,31 @@ for (const moment of ['restoring', 'finishing']) {
   }
 }
 
+for (const [what, inPlace] of [
+  ['by its path', undefined],
+  ['in place', { uid: process.geteuid?.() ?? 0 }],
+] as const) {
+  test(`somebody puts a symlink in the place of the target, chosen ${what}, after it was looked at`, async () => {
+    const { quick } = memoryRig(keys);
+    const { root, outside, victim } = await place();
+    mkdirSync(root);
+    writeFileSync(join(root, 'mine'), 'mine');
+    const { volumes, entries } = everyKind();
+    await quick.add({ seq: 1, volumes, entries });
+    const before = snapshot(outside);
+    const onForecast = () => {
+      renameSync(root, `${root}-away`);
+      symlinkSync(outside, root);
+    };
+    const wishes = { target: root, overwrite: true, inPlace, observer: { onForecast } };
+    const result = await restoreNewest(quick, keys, wishes);
+    expect(result).toMatchObject({ restored: entries.length, incomplete: [] });
+    expect(snapshot(outside)).toEqual(before);
+    expectUntouched(victim);
+    expect(readdirSync(`${root}-away`).sort()).toEqual(['d', 'mine']);
+  });
+}
+
 test('somebody puts a link to another file in the place of one that comes in parts: it is not written to', async () => {
   for (const link of [linkSync, symlinkSync]) {
     const { quick } = memoryRig(keys);

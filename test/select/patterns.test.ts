@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import ignore from 'ignore';
 import { describe, expect, test } from 'vitest';
 import { fromBytes, fromText } from '../../src/format/bytes.ts';
+import { faultOfInclude, faultOfPattern } from '../../src/select/faults.ts';
 import { NO_RULE, Patterns } from '../../src/select/patterns.ts';
 
 /** Which of some paths (folders end in a slash) the patterns leave out. */
@@ -12,6 +13,100 @@ function excluded(exclude: string[], paths: string[], include: string[] = []): s
     return patterns.leavesOut(patterns.decide(plain, path.endsWith('/')));
   });
 }
+
+describe('a pattern that can match nothing', () => {
+  test('is refused, and it is said what is wrong', () => {
+    const faults: Record<string, RegExp> = {
+      ...{ 'a\\': /backslash/, 'a\\/': /backslash/, 'a\\\\\\': /backslash/ },
+      ...{
+        '[': /closes/,
+        'a[bc': /closes/,
+        '[]': /closes/,
+        '[!]': /closes/,
+        '[a\\]': /closes/,
+        '[[:alpha:]': /closes/,
+      },
+      ...{ './a': /"\."/, '/a/../b': /"\.\."/, 'a/.': /"\."/, '..': /"\.\."/, '\\./a': /"\."/ },
+      ...{ '/a//b': /slashes/, '//a': /slashes/, 'a//': /slashes/ },
+      ...{ '/': /everything/, '!': /nothing after/, '! ': /nothing after/, '!/': /everything/ },
+      ...{ '!!a': /"\\!"/, '!#a': /"\\#"/, '!a[': /closes/ },
+    };
+    for (const [pattern, fault] of Object.entries(faults))
+      expect(faultOfPattern(pattern), pattern).toMatch(fault);
+    for (const pattern of ['/', 'a[', 'a\\', '../a']) expect(faultOfInclude(pattern), pattern).toBeDefined();
+  });
+
+  test('is not one of these', () => {
+    for (const pattern of [
+      ...[
+        'a\\\\',
+        '\\[',
+        '[]]',
+        '[!]]',
+        '[]a]',
+        '[a\\]]',
+        '[[:alpha:]]',
+        '[[]',
+        '[[:x]',
+        '.a',
+        '..a',
+        '...',
+        '.*',
+        '/*',
+        '/**',
+      ],
+      ...[
+        '/a/',
+        '!/a',
+        '!a/',
+        '\\!',
+        '\\#',
+        'a\\ ',
+        '[a/]x',
+        '*.tmp',
+        '**/a',
+        'a/**/b',
+        '/srv/[ab]*/x?',
+        '[/]b[]/]',
+      ],
+    ]) {
+      expect(faultOfPattern(pattern), pattern).toBeUndefined();
+    }
+  });
+
+  test('is only one that the engine matches nothing with', () => {
+    const piece = fc.constantFrom('a', '[', ']', '!', '^', '\\', '/', '.', '*', '?', '-', '[:alpha:]', '[:');
+    const name = fc.array(fc.constantFrom('a', '[', ']', '!', '\\', '.', '-'), {
+      minLength: 1,
+      maxLength: 3,
+    });
+    const path = fc.array(
+      name.map((n) => n.join('')).filter((n) => n !== '.' && n !== '..'),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { minLength: 1, maxLength: 6 }),
+        fc.array(path, { minLength: 20 }),
+        (pieces, paths) => {
+          const pattern = pieces.join('');
+          if (faultOfPattern(pattern) === undefined) return;
+          expect(
+            excluded(
+              [pattern],
+              paths.map((names) => `/${names.join('/')}/`),
+            ),
+            pattern,
+          ).toEqual([]);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
 
 describe('patterns', () => {
   test('without a slash match names at any depth; with one they are anchored at the root', () => {

@@ -19,6 +19,8 @@ export interface SwiftLogin {
   key: string;
   /** Whether everything in the account is open to this user; otherwise only what a container's ACL grants. */
   admin: boolean;
+  /** Whether this user may do everything in all accounts, as those who run a cloud may: set quotas of accounts, for one. */
+  reseller?: boolean;
 }
 
 /** Where tokens of Keystone are checked, and as whom. */
@@ -30,7 +32,7 @@ export interface KeystoneAccess {
 export interface SwiftFeatures {
   /** Seconds that a token of TempAuth is good for. */
   tokenLife: number;
-  /** Whether X-Container-Meta-Quota-Bytes and -Count are obeyed. */
+  /** Whether X-Container-Meta-Quota-Bytes and -Count, and X-Account-Meta-Quota-Bytes, are obeyed. */
   quotas: boolean;
   /** Whether containers may keep old versions (X-History-Location, X-Versions-Enabled). */
   versions: boolean;
@@ -38,6 +40,8 @@ export interface SwiftFeatures {
   bulk: boolean;
   /** The largest object, in bytes; Swift's own default if undefined. */
   maxFileSize: number | undefined;
+  /** The most names of one page of a listing; Swift's own default (10,000) if undefined. */
+  listingLimit: number | undefined;
 }
 
 /**
@@ -50,15 +54,17 @@ export const TOKEN_CACHE_S = 2;
 export const DEVICE = 'd1';
 
 /** swift.conf: what all the servers share. The hash affixes need not be secret here. */
-export function sharedConfig({ maxFileSize }: SwiftFeatures): string {
-  const limits = maxFileSize === undefined ? '' : `[swift-constraints]\nmax_file_size = ${maxFileSize}\n`;
+export function sharedConfig({ maxFileSize, listingLimit }: SwiftFeatures): string {
+  const limits = Object.entries({ max_file_size: maxFileSize, container_listing_limit: listingLimit })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} = ${value}\n`);
   return `[swift-hash]
 swift_hash_path_prefix = holdfast
 swift_hash_path_suffix = test
 [storage-policy:0]
 name = only
 default = yes
-${limits}`;
+${limits.length === 0 ? '' : `[swift-constraints]\n${limits.join('')}`}`;
 }
 
 /** The account, container or object server. */
@@ -96,7 +102,7 @@ export function proxyConfig(
     features.bulk ? 'bulk' : '',
     keystone ? 'authtoken keystoneauth' : 'tempauth',
     'copy',
-    features.quotas ? 'container-quotas' : '',
+    features.quotas ? 'container-quotas account-quotas' : '',
     'slo dlo',
     // Object versioning refuses to start without symlinks behind it.
     features.versions ? 'versioned_writes symlink' : '',
@@ -110,6 +116,7 @@ export function proxyConfig(
     bulk: 'bulk',
     copy: 'copy',
     'container-quotas': 'container_quotas',
+    'account-quotas': 'account_quotas',
     slo: 'slo',
     dlo: 'dlo',
     symlink: 'symlink',
@@ -136,7 +143,8 @@ ${Object.entries(filters)
 
 function tempAuth(tokenLife: number, logins: readonly SwiftLogin[]): string {
   const users = logins.map(
-    ({ user, key, admin }) => `user_${user.replace(':', '_')} = ${key}${admin ? ' .admin' : ''}\n`,
+    ({ user, key, admin, reseller = false }) =>
+      `user_${user.replace(':', '_')} = ${key}${admin ? ' .admin' : ''}${reseller ? ' .reseller_admin' : ''}\n`,
   );
   return `[filter:tempauth]
 use = egg:swift#tempauth

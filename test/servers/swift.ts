@@ -24,7 +24,7 @@ import {
 
 export interface SwiftOptions extends Partial<SwiftFeatures> {
   /** Users of TempAuth, `account:name`; by default an administrator and an ordinary user of one account. */
-  users?: readonly { user: string; admin: boolean }[];
+  users?: readonly Omit<SwiftLogin, 'key'>[];
   /** Brings a second proxy whose users sign in at this Keystone. It need not run yet. */
   keystone?: KeystoneAccess;
 }
@@ -64,6 +64,7 @@ const FEATURES: SwiftFeatures = {
   versions: true,
   bulk: true,
   maxFileSize: undefined,
+  listingLimit: undefined,
 };
 const USERS = [
   { user: 'town:keeper', admin: true },

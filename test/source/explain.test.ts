@@ -1,6 +1,6 @@
 /** What a walk leaves out besides patterns, and that explain() says of every path what the walk does. */
 import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromText } from '../../src/format/bytes.ts';
@@ -52,11 +52,21 @@ function expectExplained(root: string, rules: Partial<SelectionRules>, own: Read
   for (const one of everything) {
     if (one.kind !== 'entry') continue;
     const asFolder = one.stat.isDirectory();
-    const { reason, exists } = explain(fromText(root), one.path, { selection: selected, own, asFolder });
+    const { reason, exists, isOnlyItself } = explain(fromText(root), one.path, {
+      selection: selected,
+      own,
+      asFolder,
+    });
     expect(exists).toBe(true);
     // A folder that is left out is there for what is taken back in.
     if ('mayHold' in reason && reason.mayHold) continue;
-    expect(reason.kind === 'backed-up', `${one.path}: ${reason.kind}`).toBe(entries.has(one.path));
+    const isIn = reason.kind === 'backed-up' || isOnlyItself === true;
+    expect(isIn, `${one.path}: ${reason.kind}`).toBe(entries.has(one.path));
+    if (isOnlyItself && !('mayHold' in reason && reason.mayHold)) {
+      const inside = [...entries].filter((path) => path.startsWith(`${one.path}/`));
+      const markers = 'marker' in reason ? [...(rules.excludeIfPresent ?? []), 'CACHEDIR.TAG'] : [];
+      expect(inside.filter((path) => !markers.includes(basename(path)))).toEqual([]);
+    }
   }
 }
 
@@ -155,6 +165,55 @@ describe('a walk with a selection', () => {
     expectExplained(root, rules);
   });
 
+  test('keeps no marker of a folder that lies in one with a marker, whatever is taken back in there', async () => {
+    const root = await newRoot({
+      'a/.nobackup': '',
+      'a/b/.nobackup': '',
+      'a/b/keep': '',
+      'a/b/c/.nobackup': '',
+    });
+    const rules = { excludeIfPresent: ['.nobackup'], include: ['keep'] };
+    expect(found(root, rules)).toEqual(['/', '/a', 'marker /a', '/a/.nobackup', '/a/b', '/a/b/keep']);
+    expectExplained(root, rules);
+  });
+
+  test('finds what it is said to, over random trees with markers and patterns', async () => {
+    const name = fc.constantFrom('a', 'b', '.nobackup');
+    const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('/'));
+    const pattern = fc.constantFrom('a', 'b', 'a/', 'a/b', '**/b/a', '.nobackup', '/**/a/b/');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(path, { minLength: 1, maxLength: 8 }),
+        fc.array(pattern, { maxLength: 2 }),
+        fc.array(pattern, { maxLength: 2 }),
+        async (paths, exclude, include) => {
+          const root = await newRoot({});
+          for (const one of paths) {
+            try {
+              put(root, { [one]: '' });
+            } catch {
+              // What was a file before cannot be a folder, nor the other way round.
+            }
+          }
+          const rules = { exclude, include, excludeIfPresent: ['.nobackup'] };
+          expectExplained(root, rules);
+          const own = new Set<string>();
+          const options = { selection: selection(rules), own, asFolder: false };
+          const entries = new Set(
+            [...walk(fromText(root), { selection: options.selection, own })].map((f) => f.path),
+          );
+          for (const one of entries) {
+            const { reason, isOnlyItself } = explain(fromText(root), one, options);
+            const isIn =
+              reason.kind === 'backed-up' || isOnlyItself || ('mayHold' in reason && reason.mayHold);
+            expect(isIn, `${one}: ${reason.kind}`).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
   test('takes a CACHEDIR.TAG for a cache only when it is a regular file with the signature', async () => {
     const root = await newRoot({
       'real/CACHEDIR.TAG': SIGNATURE,
@@ -225,6 +284,35 @@ describe('a walk with a selection', () => {
 });
 
 describe('an explanation', () => {
+  test('of a folder in which nothing is backed up says that it is the folder only', async () => {
+    const root = await newRoot({ 'a/.nobackup': '', 'a/file': '', 'b/c/.nobackup': '', plain: '' });
+    mountTmpfs(join(root, 'mounted'));
+    const of = (path: string, rules: Partial<SelectionRules> = {}) => {
+      const selected = selection({ exclude: [], excludeIfPresent: ['.nobackup'], ...rules });
+      return explain(fromText(`${root}`), fromText(`${root}${path}`), {
+        selection: selected,
+        own: new Set(),
+        asFolder: true,
+      });
+    };
+    const marker = (at: string, mayHold = false) => {
+      return { kind: 'marker', marker: '.nobackup', at: `${root}${at}`, mayHold };
+    };
+    expect(of('/a')).toEqual({ exists: true, isOnlyItself: true, reason: marker('/a') });
+    expect(of('/a', { include: ['keep'] })).toEqual({
+      ...{ exists: true, isOnlyItself: true, reason: marker('/a', true) },
+    });
+    expect(of('/a', { include: ['a/'] }).reason.kind).toBe('backed-up');
+    expect(of('/b').reason.kind).toBe('backed-up');
+    expect(of('/mounted')).toEqual({
+      ...{ exists: true, isOnlyItself: true },
+      reason: { kind: 'mount', at: `${root}/mounted`, isKernelMade: false },
+    });
+    expect(of('/mounted', { oneFileSystem: false }).reason.kind).toBe('backed-up');
+    put(root, { '.nobackup': '' });
+    expect(of('')).toEqual({ exists: true, isOnlyItself: true, reason: marker('') });
+  });
+
   test('of a path that is not there says what would become of it', async () => {
     const root = await newRoot({ 'a/.nobackup': '', file: '' });
     symlinkSync('a', join(root, 'link'));

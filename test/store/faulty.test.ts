@@ -88,4 +88,18 @@ describe('a store that fails on purpose', () => {
     expect(await inside(store)).toEqual(['a/1 4', 'a/3 4']);
     expect(await store.stat('a/2')).toMatchObject({ size: 4 });
   });
+
+  test('it shows ghosts in listings only, in their places, and admits that it may', async () => {
+    const ghosts = [
+      { name: 'a/10', size: 7 },
+      { name: 'a/2', size: 9 },
+      { name: 'b/1', size: 1 },
+    ];
+    const { store } = await faulty({ ghosts });
+    expect(store.listingsMayLie).toBe(true);
+    expect(await inside(store)).toEqual(['a/1 4', 'a/10 7', 'a/2 4', 'a/3 4']);
+    expect(await store.stat('a/10')).toBeUndefined();
+    expect(await store.stat('a/2')).toMatchObject({ size: 4 });
+    expect((await faulty({})).store.listingsMayLie).toBe(false);
+  });
 });

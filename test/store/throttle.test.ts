@@ -1,6 +1,6 @@
 /** The upload limit, on a clock of the test's own. */
 import { describe, expect, test } from 'vitest';
-import { Throttle, throttled } from '../../src/store/throttle.ts';
+import { Throttle, throttled, worthAtOnce } from '../../src/store/throttle.ts';
 import { SlowClock } from '../helpers/slow-clock.ts';
 
 const RATES = [1000, 20 * 1024, 1 << 20, 20 << 20, 1 << 30];
@@ -53,5 +53,36 @@ describe('an upload limit', () => {
       for await (const part of throttled(pieces, throttle)) parts.push(part);
       expect(Buffer.compare(Buffer.concat(parts), Buffer.concat(pieces))).toBe(0);
     }
+  });
+
+  test('tells for how long it held a transfer back', async () => {
+    const clock = new SlowClock();
+    const throttle = new Throttle(1000, clock);
+    const held = [{ milliseconds: 0 }, { milliseconds: 0 }];
+    await Promise.all(
+      held.map(async (one) => {
+        for await (const _ of throttled([Buffer.alloc(5000)], throttle, one)) await clock.sleep(0);
+      }),
+    );
+    // Both were under way all the time, and waited for nothing else.
+    for (const { milliseconds } of held) {
+      expect(milliseconds).toBeGreaterThan(9000);
+      expect(milliseconds).toBeLessThanOrEqual(10_000);
+    }
+    const free = { milliseconds: 0 };
+    for await (const _ of throttled([Buffer.alloc(5000)], undefined, free)) await clock.sleep(1000);
+    expect(free.milliseconds).toBe(0);
+  });
+
+  test.each([
+    [4, undefined, 4],
+    [4, 1000, 1],
+    [4, 64 * 1024, 1],
+    [4, 150 * 1024, 2],
+    [4, 256 * 1024, 4],
+    [32, 20 << 20, 32],
+    [1, 20 << 20, 1],
+  ])('of %s wanted transfers at %s bytes a second lets %s be worth having', (wanted, rate, worth) => {
+    expect(worthAtOnce(wanted, rate === undefined ? undefined : new Throttle(rate))).toBe(worth);
   });
 });

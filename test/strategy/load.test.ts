@@ -324,6 +324,14 @@ describe('a wrong value', () => {
     ['sources: [{ name: a, paths: [/a], exclude: [] }]', 'sources[0].exclude: must not be an empty list'],
     ['sources: [{ name: a, paths: [/a], exclude: "*.b" }]', 'sources[0].exclude: must be a list, not text'],
     ['sources: [{ name: a, paths: [/a], exclude: ["#b"] }]', 'sources[0].exclude[0]: begins with "#"'],
+    [
+      'sources: [{ name: a, paths: [/a], exclude: ["a["] }]',
+      'sources[0].exclude[0]: has a "[" that no "]" closes',
+    ],
+    [
+      'sources: [{ name: a, paths: [/a], exclude: [b], include: [./a] }]',
+      'sources[0].include[0]: has the component "."',
+    ],
     ['sources: [{ name: a, paths: [/a], exclude: ["a\\nb"] }]', 'sources[0].exclude[0]: must be one pattern'],
     [
       'sources: [{ name: a, paths: [/a], exclude: [*.tmp] }]',
@@ -348,6 +356,15 @@ describe('a wrong value', () => {
     ['store: { directory: /b, prefix: /x }', 'store.prefix: must be names joined by "/"'],
     ['store: { directory: /b, prefix: a/../b }', 'store.prefix: must be names joined by "/"'],
     ['store: { directory: /b, prefix: a//b }', 'store.prefix: must be names joined by "/"'],
+    ['store: { directory: /b, prefix: "a\\ud800" }', 'store.prefix: must not contain half a character'],
+    [
+      'store: { swift: { container: "\\udfff" } }',
+      'store.swift.container: must not contain half a character',
+    ],
+    [
+      'store: { swift: { container: c, prefix: "p/\\ud800x" } }',
+      'store.swift.prefix: must not contain half a character',
+    ],
     [
       'store: { swift: { container: c }, prefix: x }',
       'store.prefix: the prefix of a Swift store belongs under "swift"',

@@ -6,6 +6,7 @@
  * 404's page on as content, and `getFiles` never answers when a listing is malformed.
  */
 import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import storage, {
   type Identity,
@@ -17,6 +18,7 @@ import type { Connection } from './connection.ts';
 import { connectionFailure } from './connection-failure.ts';
 import { BOUNDS, type Bounds } from './exchange.ts';
 import { Transient } from './failure.ts';
+import { seconds, watchAbandoned, watchConnecting, watchWhole } from './patience.ts';
 import type { Session, Ticket } from './session.ts';
 
 /** What is asked of the store. */
@@ -29,9 +31,16 @@ export interface Request {
   query?: Record<string, string>;
   headers?: Record<string, string>;
   /** Sent in pieces of at most some hundred KiB; `size` is the sum of all. */
-  body?: { size: number; pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
+  body?: {
+    size: number;
+    pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+    /** Milliseconds for which the pieces were held back so far, by this machine's own will. Never shrinks. */
+    held?: () => number;
+  };
   /** The most bytes that the body of a good answer (200) may have; pages that say what is wrong may have some more. */
   limit: number;
+  /** Called with each piece of the answer's body that arrives. */
+  moved?: () => void;
   /** Names the request in messages: `swift:backups: GET web01/…`. */
   what: string;
 }
@@ -62,12 +71,20 @@ export class TooLarge extends Error {
 }
 
 /** After how many milliseconds an attempt is given up. `whole` is what it may take besides its transfer. */
-export type Times = Pick<Bounds, 'connect' | 'stall' | 'whole'>;
+export interface Times extends Pick<Bounds, 'connect' | 'stall' | 'whole'> {
+  /** Bytes a second below which a transfer is given up, but for the time in which its body was held back here. */
+  slowest: number;
+}
+
+/** A server that takes or sends a byte now and then does not hold a run up for ever. */
+export const TIMES: Times = { ...BOUNDS, slowest: 1024 };
+
+// The library under pkgcloud prints every request, with its token, where NODE_DEBUG names it.
+const fromPkgcloud = createRequire(createRequire(import.meta.url).resolve('pkgcloud'));
+(fromPkgcloud('request') as { debug: boolean }).debug = false;
 
 /** Bytes that an error page may have. */
 const PAGE = 1 << 20;
-/** Bytes a second below which a transfer is given up: a server that sends a byte now and then does not hold a run up for ever. */
-const SLOWEST = 1024;
 
 export class SwiftClient {
   readonly #session: Session;
@@ -77,7 +94,7 @@ export class SwiftClient {
   readonly #times: Times;
 
   /** `signal` ends what is under way. */
-  constructor(session: Session, connection: Connection, signal: AbortSignal, times: Times = BOUNDS) {
+  constructor(session: Session, connection: Connection, signal: AbortSignal, times: Times = TIMES) {
     this.#session = session;
     this.#signal = signal;
     this.#times = times;
@@ -133,7 +150,7 @@ export class SwiftClient {
   }
 
   #exchange(
-    { method, container, object, query, headers, body, limit, what }: Request,
+    { method, container, object, query, headers, body, limit, moved, what }: Request,
     ticket: Ticket,
   ): Promise<Omit<Reply, 'token'>> {
     const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
@@ -156,17 +173,32 @@ export class SwiftClient {
     const abort = () => fail(new Transient('interrupted'));
     this.#signal.addEventListener('abort', abort, { once: true });
     const transferred = Math.max(body?.size ?? 0, Math.min(limit, 1 << 30));
-    const { connect, whole: besides } = this.#times;
-    const patience = besides + (transferred / SLOWEST) * 1000;
-    const whole = setTimeout(
-      () => fail(new Transient(`${what}: not finished after ${Math.round(patience / 1000)} s`)),
-      patience,
+    const { connect, stall, whole: besides, slowest } = this.#times;
+    const patience = besides + (transferred / slowest) * 1000;
+    const endWatch = watchWhole(patience, body?.held, (held) =>
+      fail(
+        new Transient(
+          `${what}: not finished after ${seconds(patience)}${held < 500 ? '' : `, besides ${seconds(held)} for which limits.upload held it back`}`,
+        ),
+      ),
     );
     const connecting = watchConnecting(pending, connect, () =>
       fail(new Transient(`${what}: no connection within ${connect / 1000} s`)),
     );
+    let answered = false;
+    // Some odd answers, such as an upgrade, bring neither a response nor an error.
+    pending.on('request', (request) => {
+      request.on('close', () => {
+        if (!answered) fail(new Transient(`${what}: the connection was closed without an answer`));
+      });
+    });
+    const abandoned = watchAbandoned(pending, stall, () =>
+      fail(new Transient(`${what}: no answer in time, and the connection is closed`)),
+    );
     pending.on('error', fail);
+    if (moved !== undefined) pending.on('data', moved);
     pending.on('response', (response) => {
+      answered = true;
       if (method !== 'HEAD') {
         readAnswer(pending, response, limit, what).then(resolve, fail);
         return;
@@ -187,8 +219,9 @@ export class SwiftClient {
       promise.then(stop, stop);
     }
     return promise.finally(() => {
-      clearTimeout(whole);
+      endWatch();
       connecting();
+      abandoned();
       this.#signal.removeEventListener('abort', abort);
     });
   }
@@ -196,17 +229,6 @@ export class SwiftClient {
   #refuseInterrupted({ what }: Request): void {
     if (this.#signal.aborted) throw new HoldfastError('interrupted', `${what}: interrupted`);
   }
-}
-
-/** Calls `giveUp` when the connection does not stand in time; returns what ends the watch. */
-function watchConnecting(pending: PendingRequest, within: number, giveUp: () => void): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  pending.on('socket', (socket) => {
-    if (!socket.connecting) return;
-    timer = setTimeout(giveUp, within);
-    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(timer));
-  });
-  return () => clearTimeout(timer);
 }
 
 /** Status and headers of an answer. */

@@ -49,6 +49,9 @@ const UNFIT: Record<string, string> = {
     'is for another name: use the name of the server that stands in it, or ask whoever runs the server',
 };
 
+/** OpenSSL's words for keys and digests that its security level (2) does not let pass: less than RSA's 2,048 bits, MD5, SHA-1. */
+const WEAK = /too (weak|small)/;
+
 const OTHER_CERTIFICATE = new Set([
   'CERT_CHAIN_TOO_LONG',
   'CERT_REJECTED',
@@ -59,13 +62,20 @@ const OTHER_CERTIFICATE = new Set([
   'CRL_SIGNATURE_FAILURE',
   'ERROR_IN_CERT_NOT_AFTER_FIELD',
   'ERROR_IN_CERT_NOT_BEFORE_FIELD',
+  'ERROR_IN_CRL_LAST_UPDATE_FIELD',
+  'ERROR_IN_CRL_NEXT_UPDATE_FIELD',
+  'ERR_TLS_CERT_ALTNAME_FORMAT',
   'INVALID_CA',
   'INVALID_PURPOSE',
   'PATH_LENGTH_EXCEEDED',
   'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
   'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
+  'UNABLE_TO_DECRYPT_CRL_SIGNATURE',
   'UNABLE_TO_GET_CRL',
 ]);
+
+/** Node's name for all that it has no name for: the reason stands in the message alone, in OpenSSL's words (X509_verify_cert_error_string(3)). */
+const UNNAMED = 'UNSPECIFIED';
 
 /** Trouble of TLS that another try does not mend. Any other is taken for a fault on the way. */
 const TLS: Record<string, string> = {
@@ -103,8 +113,15 @@ export function connectionFailure(error: unknown, what: string): Transient | Hol
       `the certificate of the server is refused (${code}); ask whoever runs the server, or ${TRUST}`,
     );
   }
+  if (code === UNNAMED) {
+    const { message } = error as Error;
+    const advice = WEAK.test(message)
+      ? 'whoever runs the server must renew it, with a key of at least 2048 bits (RSA) and SHA-256'
+      : 'whoever runs the server must renew it, without that';
+    return final(`the certificate of the server is refused (${message}): ${advice}`);
+  }
   if (Object.hasOwn(TLS, code)) return final(`${TLS[code]} (${code})`);
-  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
+  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_OSSL_') || code === 'EPROTO') {
     return new Transient(`${what}: the encrypted connection failed (${code})`, { cause: error });
   }
   if (code.startsWith('HPE_')) {

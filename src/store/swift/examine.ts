@@ -6,7 +6,7 @@ import { HoldfastError } from '../../errors.ts';
 import { type Findings, lookAt, skipped } from '../../finding.ts';
 import type { SwiftStore } from '../../strategy/strategy.ts';
 import type { Examination } from '../examination.ts';
-import { probe } from '../probe.ts';
+import { probe, probeFolder } from '../probe.ts';
 import { dateOf } from './answer.ts';
 import { persist } from './attempts.ts';
 import type { Reply } from './client.ts';
@@ -92,13 +92,17 @@ async function* look(opened: OpenedSwift, choice: SwiftStore, examination: Exami
     };
   } else {
     const history = reply.headers['x-history-location'];
-    const [account, historyThere] = await Promise.all([
+    const isTried = history !== undefined && !examination.readOnly;
+    const [account, historyThere, post] = await Promise.all([
       lookAt('the account', patience, askAccount(opened)),
       lookAt('the history', patience, askHistory(opened, history)),
+      lookAt('a POST', patience, isTried ? askPost(opened, choice, examination) : none()),
     ]);
     const headers = 'value' in account ? account.value : undefined;
     const historyIsThere = 'value' in historyThere ? historyThere.value : undefined;
-    yield* containerFindings({ container: reply.headers, account: headers, historyIsThere }, examination);
+    const mayPost = 'value' in post ? post.value : undefined;
+    const seen = { container: reply.headers, account: headers, historyIsThere, mayPost };
+    yield* containerFindings(seen, examination);
   }
   yield* probe({ ...examination, store, words });
 }
@@ -173,6 +177,29 @@ async function askHistory(
   return reply.status === 200 || reply.status === 204 ? true : undefined;
 }
 
+/**
+ * Whether this credential may POST to objects, among which is putting an expiry date on them; undefined where it cannot be told. Asks about an
+ * object that is not there: the right is looked at first, and nothing changes.
+ */
+async function askPost(
+  { client, persistence }: OpenedSwift,
+  { container, prefix }: SwiftStore,
+  { strategy }: Examination,
+): Promise<boolean | undefined> {
+  const name = `${probeFolder(strategy)}never-there`;
+  const object = prefix === '' ? name : `${prefix}/${name}`;
+  const what = `a POST to ${object}`;
+  const reply = await persist(what, persistence, () =>
+    client.send({ method: 'POST', container, object, limit: SMALL, what }),
+  );
+  if (!isSwifts(reply)) return undefined;
+  // The rules of an application credential refuse by 401, an ACL by 403.
+  if (reply.status === 401 || reply.status === 403) return false;
+  return reply.status === 404 || reply.status === 202 ? true : undefined;
+}
+
+async function none(): Promise<undefined> {}
+
 function decode(written: string): string | undefined {
   try {
     return decodeURIComponent(written);
@@ -184,7 +211,5 @@ function decode(written: string): string | undefined {
 /** An error's message, without the advice to ask this very command. */
 function words(error: HoldfastError): string {
   const { message } = error.cause instanceof Transient ? error.cause : error;
-  return message
-    .replace('; "holdfast doctor" may tell more', '')
-    .replace('answered 412', 'answered 412, as when the container of X-History-Location is not there');
+  return message.replace('; "holdfast doctor" may tell more', '');
 }

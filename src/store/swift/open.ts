@@ -1,13 +1,12 @@
 /** Puts a Swift store together: credentials → connection → session → client → store. Nothing is asked of the network yet. */
 import type { SwiftStore as Choice } from '../../strategy/strategy.ts';
 import type { Store } from '../store.ts';
-import type { Throttle } from '../throttle.ts';
+import { type Throttle, worthAtOnce } from '../throttle.ts';
 import type { Persistence } from './attempts.ts';
-import { SwiftClient, type Times } from './client.ts';
+import { SwiftClient, TIMES, type Times } from './client.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { Credentials } from './credentials/credentials.ts';
 import { findCredentials, type Surroundings } from './credentials/find.ts';
-import { BOUNDS } from './exchange.ts';
 import { type ServerInfo, serverInfo } from './info.ts';
 import { Session } from './session.ts';
 import { refuseUnprovableRegion, signIn } from './sign-in.ts';
@@ -54,7 +53,7 @@ export async function openSwift(choice: Choice, surroundings: SwiftSurroundings)
     ...surroundings.pace,
   };
   const session = new Session(() => signIn(credentials, connection, wanted, ended.signal), persistence.now);
-  const client = new SwiftClient(session, connection, ended.signal, { ...BOUNDS, ...surroundings.times });
+  const client = new SwiftClient(session, connection, ended.signal, { ...TIMES, ...surroundings.times });
   const ask = async () => serverInfo((await session.ticket()).storageUrl, connection, ended.signal);
   let info: Promise<ServerInfo | undefined> | undefined;
   // Many servers hide it, and nothing depends on it.
@@ -62,7 +61,7 @@ export async function openSwift(choice: Choice, surroundings: SwiftSurroundings)
   const store = new SwiftStore({
     container: choice.container,
     prefix: choice.prefix,
-    uploads: choice.uploads,
+    uploads: worthAtOnce(choice.uploads, surroundings.throttle),
     session,
     client,
     persistence,

@@ -1,10 +1,11 @@
 /** The part of pkgcloud's OpenStack storage client that is used here; the package carries no types. */
 declare module 'pkgcloud/lib/pkgcloud/openstack/storage/index.js' {
-  import type { Agent, IncomingMessage } from 'node:http';
+  import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
   import type { Writable } from 'node:stream';
 
   /** A request under way, of the package `request`: takes the body, and emits `response`, `data`, `end`, `error`. */
   export interface PendingRequest extends Writable {
+    on(event: 'request', listener: (request: ClientRequest) => void): this;
     on(event: 'response', listener: (response: IncomingMessage) => void): this;
     on(event: 'data', listener: (piece: Buffer) => void): this;
     on(event: 'socket', listener: (socket: import('node:net').Socket) => void): this;

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { HoldfastError } from '../../errors.ts';
 import { splitName, splitPrefix } from '../object-name.ts';
 import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../store.ts';
-import { type Throttle, throttled } from '../throttle.ts';
+import { type Held, type Throttle, throttled } from '../throttle.ts';
 import { type Persistence, persist } from './attempts.ts';
 import { bulkBody, parseBulkAnswer } from './bulk-delete.ts';
 import { type Reply, type Request, type SwiftClient, TooLarge } from './client.ts';
@@ -35,9 +35,9 @@ export interface SwiftParts {
 /** Statuses with which a server says that it does not do something for these credentials, or at all. */
 const REFUSALS = new Set([401, 403, 404, 405, 501]);
 
-/** Names of one page of a listing: what servers give at most, unless set up otherwise. */
+/** Names of one page of a listing, asked for where a server's own pages are too large: it gives more than this by itself then. */
 const PAGE = 10_000;
-/** A page of names of 1,024 bytes, each character escaped, with what Swift says of each object. */
+/** Such a page of names of 1,024 bytes, each character escaped, with what Swift says of each object. */
 const PAGE_LIMIT = PAGE * 4096;
 /** The answer to anything but a get or a listing: an error page, at most. */
 const SMALL = 1 << 20;
@@ -45,9 +45,13 @@ const SMALL = 1 << 20;
 export class SwiftStore implements Store {
   readonly label: string;
   readonly uploads: number;
+  /** Object servers tell the container's of what they store and remove when they come to it. */
+  readonly listingsMayLie = true;
   readonly #parts: SwiftParts;
   /** A credential that may do no more than it must is refused bulk deletions: they are a POST to the account. */
   #bulkIsRefused = false;
+  /** Some servers are set up for pages of more names than it is safe to hold. */
+  #pagesAreTooLarge = false;
 
   constructor(parts: SwiftParts) {
     this.label = `swift:${parts.container}${parts.prefix === '' ? '' : `/${parts.prefix}`}`;
@@ -85,22 +89,25 @@ export class SwiftStore implements Store {
     const asked: Asked = { failed: this.#words(`${name} cannot be stored`), right: 'write to', object: name };
     const size = body.reduce((sum, { length }) => sum + length, 0);
     let sent = 0;
-    const pieces = async function* (throttle: Throttle | undefined) {
-      for await (const piece of throttled(body, throttle)) {
+    const held: Held = { milliseconds: 0 };
+    const heldBack = () => held.milliseconds;
+    const pieces = async function* (throttle: Throttle | undefined, moved: () => void) {
+      for await (const piece of throttled(body, throttle, held)) {
         yield piece;
         sent += piece.length;
+        moved();
       }
     };
-    await this.#persist(asked, async (attempt) => {
-      // All of it may have arrived, and only the answer been lost.
-      if (attempt > 1 && sent === size && (await this.#isStored(object, size, md5, asked))) return;
+    const attemptPut = async (attempt: number, moved: () => void): Promise<void> => {
+      // All of it may have arrived, and only the answer been lost. And where a refusal was lost with the connection, this look is refused too.
+      if (attempt > 1 && sent > 0 && (await this.#isStored(object, size, md5, asked))) return;
       sent = 0;
       const reply = await this.#send({
         method: 'PUT',
         container: this.#parts.container,
         object,
         headers: { ETag: md5 },
-        body: { size, pieces: () => pieces(this.#parts.throttle) },
+        body: { size, pieces: () => pieces(this.#parts.throttle, moved), held: heldBack },
         limit: SMALL,
         what: asked.failed,
       });
@@ -109,7 +116,8 @@ export class SwiftStore implements Store {
       // The body did not arrive whole.
       if (reply.status === 499) throw new Transient(`${asked.failed}: it was cut short on its way (499)`);
       throw verdict(reply, asked);
-    });
+    };
+    await this.#persist(asked, attemptPut, heldBack);
   }
 
   async get(
@@ -119,13 +127,14 @@ export class SwiftStore implements Store {
   ): Promise<Uint8Array | undefined> {
     const object = this.#object(name);
     const asked: Asked = { failed: this.#words(`${name} cannot be read`), right: 'read', object: name };
-    return this.#persist(asked, async () => {
+    return this.#persist(asked, async (_, moved) => {
       const reply = await this.#send({
         method: 'GET',
         container: this.#parts.container,
         object,
         headers: anyCopy ? {} : { 'X-Newest': 'true' },
         limit,
+        moved,
         what: asked.failed,
       }).catch((error: unknown) => {
         // A page that some proxy puts in the object's place is no object.
@@ -228,17 +237,24 @@ export class SwiftStore implements Store {
     const asked: Asked = { failed: this.#words('cannot be listed'), right: 'list' };
     const query = {
       format: 'json',
-      limit: String(PAGE),
       ...(prefix !== '' && { prefix }),
       ...(marker !== '' && { marker }),
     };
-    return this.#persist(asked, async () => {
-      const reply = await this.#send({
+    const ask = (moved: () => void) =>
+      this.#send({
         method: 'GET',
         container: this.#parts.container,
-        query,
+        // Swift refuses (412) a limit above its own `container_listing_limit`, which it need not tell.
+        query: { ...query, ...(this.#pagesAreTooLarge && { limit: String(PAGE) }) },
         limit: PAGE_LIMIT,
+        moved,
         what: asked.failed,
+      });
+    return this.#persist(asked, async (_, moved) => {
+      const reply = await ask(moved).catch((error: unknown) => {
+        if (!(error instanceof TooLarge) || this.#pagesAreTooLarge) throw error;
+        this.#pagesAreTooLarge = true;
+        return ask(moved);
       });
       if (reply.status === 204 && isSwifts(reply)) return [];
       if (reply.status !== 200) throw verdict(reply, asked);
@@ -342,15 +358,21 @@ export class SwiftStore implements Store {
     );
   }
 
-  #persist<T>(asked: Asked, attempt: (number: number) => Promise<T>): Promise<T> {
-    const bounded = (number: number) =>
-      attempt(number).catch((error: unknown) => {
+  /** `heldBack`: milliseconds that do not count towards the deadline, so far. */
+  #persist<T>(
+    asked: Asked,
+    attempt: (number: number, moved: () => void) => Promise<T>,
+    heldBack: () => number = () => 0,
+  ): Promise<T> {
+    const { persistence } = this.#parts;
+    const bounded = (number: number, moved: () => void) =>
+      attempt(number, moved).catch((error: unknown) => {
         if (!(error instanceof TooLarge)) throw error;
         throw new Transient(
           `${asked.failed}: the answer is too large to be Swift's; does a proxy stand between?`,
         );
       });
-    return persist(asked.failed, this.#parts.persistence, bounded, asked.object);
+    return persist(asked.failed, { ...persistence, heldBack }, bounded, asked.object);
   }
 
   #words(problem: string): string {

@@ -14,6 +14,8 @@ export interface Asked {
   object?: string;
 }
 
+const CHANGES = new Set(['write to', 'delete from']);
+
 /** Whether the answer comes from Swift, or from something that speaks for it: a proxy's page has no such header. */
 export function isSwifts({ headers }: Pick<Reply, 'headers'>): boolean {
   return headers['x-trans-id'] !== undefined || headers['x-openstack-request-id'] !== undefined;
@@ -61,7 +63,12 @@ export function verdict(reply: Reply, asked: Asked): Transient | HoldfastError {
       'no-space',
     );
   }
-  return final(`the server answered ${status}; "holdfast doctor" may tell more`);
+  // Only what changes an object needs the history; of a listing the same status says something else.
+  const history =
+    status === 412 && CHANGES.has(asked.right)
+      ? ', as when the container of X-History-Location is not there'
+      : '';
+  return final(`the server answered ${status}${history}; "holdfast doctor" may tell more`);
 }
 
 /** Where a redirect leads, without what could be a secret in it. */

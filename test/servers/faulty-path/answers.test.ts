@@ -1,4 +1,6 @@
 /** Answers in the server's place are what they say, and nothing reaches the server. */
+import { once as event } from 'node:events';
+import { request as open } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import * as faulty from '../faulty-path.ts';
@@ -52,6 +54,18 @@ describe("answers in the server's place", () => {
     });
     expect(heard.body.toString()).toContain('<html>');
     expect(heard.headers.etag).toBeUndefined();
+  });
+
+  test('another protocol (101), once the whole body is read', async () => {
+    path.on(put(), faulty.upgrade());
+    const request = open(`${path.url}${BOX}/a`, { method: 'PUT' });
+    const upgraded = event(request, 'upgrade');
+    request.end(BODY);
+    const [answer, socket] = await upgraded;
+    expect(answer).toMatchObject({ statusCode: 101, headers: { upgrade: 'websocket' } });
+    socket.destroy();
+    expect(path.requests[0]).toMatchObject({ done: 'upgrade', received: BODY.length, upstream: undefined });
+    expect(server.heads).toHaveLength(0);
   });
 
   test('a redirect', async () => {

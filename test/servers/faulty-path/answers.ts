@@ -24,6 +24,19 @@ export function redirect(location: string, code = 302): Action {
   return answering(`redirect ${code}`, (exchange) => exchange.answer(code, { headers: { location } }));
 }
 
+/** 101, as if the client had asked for another protocol; `early` as for a status. The connection stays open. */
+export function upgrade({ early = false }: When = {}): Action {
+  return answering('upgrade', async (exchange) => {
+    if (!early) await exchange.drain();
+    exchange.logged.status = 101;
+    // ServerResponse would take this for an answer before the answer.
+    exchange.request.socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    await exchange.pause(Number.POSITIVE_INFINITY);
+  });
+}
+
 /** The token that came with this request, and all seen before, are refused from here on, until their owners sign in again. */
 export function expireToken(options: When = {}): Action {
   return answering('expireToken', (exchange) => {

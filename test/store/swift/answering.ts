@@ -75,6 +75,12 @@ export interface Certificates {
   expired: ServerOptions;
   /** For `localhost`, signed by itself. */
   alone: ServerOptions;
+  /** As `good`, with a key of 1,024 bits (RSA). */
+  weakKey: ServerOptions;
+  /** As `good`, signed with SHA-1. */
+  sha1: ServerOptions;
+  /** As `good`, with an extension that nobody knows and that must be understood. */
+  oddExtension: ServerOptions;
 }
 
 export async function makeCertificates(): Promise<Certificates> {
@@ -82,6 +88,7 @@ export async function makeCertificates(): Promise<Certificates> {
   const at = (name: string) => join(folder, name);
   const openssl = (...options: string[]) => execFileSync('openssl', options, { cwd: folder, stdio: 'pipe' });
   openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'key.pem');
+  openssl('genrsa', '-out', 'weak.pem', '1024');
   const request = ['req', '-new', '-key', 'key.pem'];
   const self = ['-x509', '-days', '30'];
   openssl(...request, ...self, '-subj', '/CN=Test authority', '-out', 'authority.pem');
@@ -102,13 +109,14 @@ export async function makeCertificates(): Promise<Certificates> {
     at('ca.cnf'),
     '[ca]\ndefault_ca=a\n[a]\ndatabase=index.txt\nnew_certs_dir=new\ndefault_md=sha256\npolicy=p\nrand_serial=yes\nunique_subject=no\ncopy_extensions=copy\n[p]\ncommonName=supplied\n',
   );
-  const signed = (name: string, host: string, dates: string[]) => {
+  const signed = (name: string, host: string, options: string[], asking: string[] = []) => {
     openssl(
       ...request,
       '-subj',
       `/CN=${host}`,
       '-addext',
       `subjectAltName=DNS:${host}`,
+      ...asking,
       '-out',
       `${name}.csr`,
     );
@@ -120,7 +128,7 @@ export async function makeCertificates(): Promise<Certificates> {
       '-config',
       'ca.cnf',
       ...by,
-      ...dates,
+      ...options,
       '-in',
       `${name}.csr`,
       '-out',
@@ -130,13 +138,23 @@ export async function makeCertificates(): Promise<Certificates> {
   signed('good', 'localhost', ['-days', '30']);
   signed('other', 'elsewhere.example.org', ['-days', '30']);
   signed('expired', 'localhost', ['-startdate', '20000101000000Z', '-enddate', '20010101000000Z']);
-  const key = readFileSync(at('key.pem'));
-  const server = (name: string) => ({ key, cert: readFileSync(at(`${name}.pem`)) });
+  signed('weakKey', 'localhost', ['-days', '30'], ['-key', 'weak.pem']);
+  signed('sha1', 'localhost', ['-days', '30', '-md', 'sha1']);
+  signed('oddExtension', 'localhost', ['-days', '30'], ['-addext', '1.2.3.4=critical,DER:0500']);
+  const server = (name: string, key = 'key.pem') => ({
+    key: readFileSync(at(key)),
+    cert: readFileSync(at(`${name}.pem`)),
+  });
+  // A server of our own would refuse itself what a client shall refuse.
+  const lax = { ciphers: 'DEFAULT@SECLEVEL=0' };
   return {
     authority: at('authority.pem'),
     good: server('good'),
     other: server('other'),
     expired: server('expired'),
     alone: server('alone'),
+    weakKey: { ...server('weakKey', 'weak.pem'), ...lax },
+    sha1: { ...server('sha1'), ...lax },
+    oddExtension: server('oddExtension'),
   };
 }

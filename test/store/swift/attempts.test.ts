@@ -7,6 +7,7 @@ import { Transient } from '../../../src/store/swift/failure.ts';
 async function attempts(
   failures: (number: number) => Error | undefined,
   given: Partial<Persistence> = {},
+  transfer: (moved: () => void, take: (milliseconds: number) => void) => void = () => undefined,
 ): Promise<{ at: number[]; lines: string[]; error: unknown }> {
   const at: number[] = [];
   const lines: string[] = [];
@@ -25,8 +26,11 @@ async function attempts(
   const error: unknown = await persist(
     'store x: a',
     persistence,
-    async (number) => {
+    async (number, moved) => {
       at.push(clock / 1000);
+      transfer(moved, (milliseconds) => {
+        clock += milliseconds;
+      });
       const failure = failures(number);
       if (failure !== undefined) throw failure;
     },
@@ -49,7 +53,7 @@ describe('an operation', () => {
     );
     expect(at).toEqual([0, 1, 3, 7, 15, 31]);
     expect(lines).toHaveLength(5);
-    expect(lines[0]).toBe('store x: a: 503; trying again in 1.0 s, for 179 s more at most');
+    expect(lines[0]).toBe('store x: a: 503; trying again in 1.0 s, for 179 s more while nothing moves');
     expect(error).toBeUndefined();
   });
 
@@ -62,6 +66,33 @@ describe('an operation', () => {
       object: 'a',
       message:
         'store x: a: the server answered 503 (given up: tried 9 times within 180 s); check the store with "holdfast doctor", then run the command again',
+    });
+  });
+
+  describe('whose transfers take longer than the deadline', () => {
+    const SLOW = 240_000;
+    const failing = () => new Transient('store x: a: the connection was cut off');
+
+    test('is tried as often as a quick one, and the time that it took is told', async () => {
+      const { at, error, lines } = await attempts(failing, {}, (moved, take) => {
+        for (let i = 0; i < 10; i++) {
+          take(SLOW / 10);
+          moved();
+        }
+      });
+      expect(at).toHaveLength(9);
+      expect(lines[1]).toContain('trying again in 2.0 s, for 177 s more while nothing moves');
+      expect(error).toMatchObject({ message: expect.stringContaining('tried 9 times within 2340 s)') });
+    });
+
+    test('is given up when the deadline is over without anything that moves', async () => {
+      const { at } = await attempts(failing, {}, (moved, take) => {
+        take(SLOW);
+        moved();
+        take(60_000);
+      });
+      expect(at).toHaveLength(4);
+      expect((await attempts(failing, {}, (_, take) => take(SLOW))).at).toHaveLength(2);
     });
   });
 
@@ -78,7 +109,9 @@ describe('an operation', () => {
     const { at, error } = await attempts(asks(3_600_000));
     expect(at).toEqual([0]);
     expect(error).toMatchObject({
-      message: expect.stringContaining('tried once within 180 s, and the server asks to wait 3600 s'),
+      message: expect.stringContaining(
+        '(given up: tried once, and the server asks to wait 3600 s, longer than the deadline leaves)',
+      ),
     });
   });
 

@@ -55,6 +55,9 @@ describe('certificates', () => {
       [good, {}, /cannot be checked: its authority is not known here.*store\.swift\.caFile/],
       [await answeringSecurely(made.other, ok), { caFile: made.authority }, /is for another name/],
       [await answeringSecurely(made.expired, ok), { caFile: made.authority }, /has expired/],
+      [await answeringSecurely(made.weakKey, ok), { caFile: made.authority }, /2048 bits/],
+      [await answeringSecurely(made.sha1, ok), { caFile: made.authority }, /SHA-256/],
+      [await answeringSecurely(made.oddExtension, ok), { caFile: made.authority }, /unhandled critical/],
       [await answeringSecurely(made.alone, ok), {}, /cannot be checked: it is signed by itself/],
       [
         await answeringSecurely(made.alone, ok),
@@ -136,6 +139,7 @@ describe('what a failed connection means', () => {
     'EAI_AGAIN',
     'EPROTO',
     'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+    'ERR_OSSL_ASN1_WRONG_TAG',
     'HPE_INVALID_CONSTANT',
   ])('%s may pass', (code) => {
     const failure = connectionFailure(failed(code), 'sign-in at x');
@@ -152,6 +156,8 @@ describe('what a failed connection means', () => {
     'CERT_NOT_YET_VALID',
     'CERT_REVOKED',
     'CERT_UNTRUSTED',
+    'ERROR_IN_CRL_NEXT_UPDATE_FIELD',
+    'ERR_TLS_CERT_ALTNAME_FORMAT',
     'ERR_TLS_CERT_ALTNAME_INVALID',
     'ERR_SSL_WRONG_VERSION_NUMBER',
     'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',

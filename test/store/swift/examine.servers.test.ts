@@ -11,6 +11,7 @@ import { createApplicationCredential, signIn as keystoneSignIn } from '../../ser
 import { describeWithKeystone, describeWithSwift } from '../../servers/servers.ts';
 import type { SwiftAddress } from '../../servers/swift.ts';
 import { tempAuthEnv } from './opening.ts';
+import { keystone, makeContainers } from './parties.ts';
 
 interface Asked {
   choice?: Partial<SwiftStore>;
@@ -88,6 +89,12 @@ describeWithSwift('TempAuth', (swift) => {
     expectFinding(found, 'history', 'good', new RegExp(history));
     expectFinding(found, 'rights', 'good', /to the container alone/);
     expectFinding(found, 'quota', 'good', /cannot see the account's/);
+    // TempAuth has no rules by which that could be refused.
+    expectFinding(found, 'expiry', 'note', /could let all backups expire.*access rules that lack POST/);
+    expect(await objects(name)).toBe('');
+    expect(await objects(history)).toMatch(/^([^\n]*\.doctor\/probe-1[^\n]*\n)+$/);
+    const asked = { examination: { readOnly: true } };
+    expect(subjects(await examine(env(writer()), name, asked), 'note')).not.toContain('expiry');
   });
 
   test('versions are no protection from whoever may write', async () => {
@@ -384,5 +391,16 @@ describeWithKeystone('Keystone', (servers) => {
     expect(subjects(found, 'bad')).toEqual([]);
     expectFinding(found, 'rights', 'good', /to the container alone/);
     expectFinding(found, 'history', 'good');
+  });
+
+  test('a credential whose access rules lack POST cannot let backups expire, and one without rules can', async () => {
+    const name = `test-${randomUUID()}`;
+    const parties = await keystone(servers().keystone, name);
+    await makeContainers(parties, name, { 'x-history-location': `${name}-history` });
+    const found = await examine(parties.hostEnv, name);
+    expect(subjects(found, 'bad')).toEqual([]);
+    expectFinding(found, 'expiry', 'good', /cannot put an expiry date/);
+    const byPassword = await examine(password(servers().keystone.ordinary), name);
+    expectFinding(byPassword, 'expiry', 'note', /could let all backups expire/);
   });
 });

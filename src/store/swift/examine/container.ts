@@ -13,6 +13,8 @@ export interface Seen {
   account: Headers | undefined;
   /** Whether the container of X-History-Location is there; undefined where this credential may not tell. */
   historyIsThere: boolean | undefined;
+  /** Whether this credential may change the headers of objects (POST), among them their expiry; undefined where it was not tried. */
+  mayPost?: boolean | undefined;
 }
 
 /** Below this part of a quota there is not much left. */
@@ -29,6 +31,7 @@ export function* containerFindings(
 ): Generator<Finding> {
   yield contentFinding(seen.container);
   yield historyFinding(seen, examination.task);
+  yield* expiryFindings(seen, examination.task);
   yield* rightsFindings(seen, examination.task);
   yield* quotaFindings(seen, examination.volumeSize);
 }
@@ -93,6 +96,24 @@ function historyFinding(seen: Seen, task: Examination['task']): Finding {
     };
   }
   return { subject, state: 'good', what: kept };
+}
+
+/** The one way round a history: an expiry date that is put on an object holds for its copy in the history too. */
+function* expiryFindings(seen: Seen, task: Examination['task']): Generator<Finding> {
+  // Where there is no history, or its owner asks, there are shorter ways.
+  if (seen.mayPost === undefined || task !== 'backup' || isOwner(seen)) return;
+  const subject = 'expiry';
+  if (!seen.mayPost) {
+    yield { subject, state: 'good', what: 'this credential cannot put an expiry date on objects (POST)' };
+    return;
+  }
+  yield {
+    subject,
+    state: 'note',
+    what: 'this credential may put an expiry date on objects (POST), which holds for their copies in the history too: a thief could let all backups expire',
+    advice:
+      'take an application credential with access rules that lack POST; where there is no such thing, make safe copies, see docs/operations.md',
+  };
 }
 
 function* rightsFindings(seen: Seen, task: Examination['task']): Generator<Finding> {

@@ -36,27 +36,29 @@ export interface Faulty extends OpenedSwift {
 export interface FaultyOpening extends Opening {
   /** Called at each wait between attempts, with its number from 1. */
   atWait?: (number: number) => Promise<void> | void;
+  /** The clock by which attempts go, in milliseconds; waits put it forward. */
+  clock?: { now: number };
 }
 
 /** A store whose container is there, and through whose path nothing has gone wrong yet. */
 export async function behindPath(swift: SwiftAddress, opening: FaultyOpening = {}): Promise<Faulty> {
-  const { atWait, ...rest } = opening;
+  const { atWait, clock = { now: 0 }, ...rest } = opening;
   const path = await startFaultyPath(swift.proxyPort);
   const container = rest.container ?? `faults-${path.port}-${Date.now()}`;
   const retries: string[] = [];
   const waits: number[] = [];
-  let now = 0;
   const opened = await openTestSwift(tempAuthEnv({ ...swift, authUrl: `${path.url}/auth/v1.0` }), {
     ...rest,
     container,
     retries,
     pace: {
-      now: () => now,
+      now: () => clock.now,
       sleep: async (milliseconds) => {
-        now += milliseconds;
+        clock.now += milliseconds;
         waits.push(milliseconds);
         await atWait?.(waits.length);
       },
+      ...rest.pace,
     },
   });
   const direct = await openTestSwift(tempAuthEnv(swift), { ...rest, container, deadline: 20_000 });

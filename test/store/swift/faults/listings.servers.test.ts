@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import * as faulty from '../../../servers/faulty-path.ts';
 import { half, listing, nth, once } from '../../../servers/faulty-path.ts';
+import { loseObject } from '../../../servers/lose-object.ts';
 import { describeWithSwift } from '../../../servers/servers.ts';
 import type { SwiftAddress } from '../../../servers/swift.ts';
 import { listed, put } from '../../contract.ts';
@@ -77,6 +78,39 @@ describeWithSwift('a listing', (swift) => {
     });
   });
 
+  describe('whose pages are larger than it is safe to hold', () => {
+    const large = says(200, { 'content-length': String(50_000_000) }, '[]');
+    const unlimited = faulty.all(listing(), ({ query }) => !query.has('limit'));
+
+    test('is asked for in pages of 10,000 names', async () => {
+      const at = await behindPath(swift());
+      for (const one of ['town/a', 'town/b']) await put(at.truth, one, 'x');
+      const rule = at.path.on(unlimited, large);
+      for (let i = 0; i < 2; i++) expect(await names(at)).toEqual(['town/a', 'town/b']);
+      expect(rule.acted).toBe(1);
+      expect(at.requests(listing()).map(({ query }) => query.get('limit'))).toEqual([
+        null,
+        ...Array.from({ length: 4 }, () => '10000'),
+      ]);
+      expect(at.waits).toEqual([]);
+    });
+
+    test('whatever is asked for, is no listing', async () => {
+      const at = await behindPath(swift());
+      at.path.on(listing(), large);
+      expect((await at.refusal(listed(at.store, ''))).message).toContain('too large to be Swift');
+    });
+  });
+
+  test('that is refused with 412 says nothing of a history', async () => {
+    const at = await behindPath(swift());
+    at.path.on(listing(), says(412));
+    const { message } = await at.refusal(listed(at.store, ''));
+    expect(message).toContain('the server answered 412;');
+    at.path.on(faulty.put(), says(412));
+    expect((await at.refusal(put(at.store, 'town/a', 'x'))).message).toContain('X-History-Location');
+  });
+
   const faults: [string, faulty.Action][] = [
     ...PASSING.map((code): [string, faulty.Action] => [`is answered ${code}`, says(code)]),
     ['is cut short', faulty.truncateAnswer(half)],
@@ -126,5 +160,18 @@ describeWithSwift('a listing', (swift) => {
     expect(await at.store.stat('town/c')).toBeUndefined();
     expect(await at.store.get('town/c', 100)).toBeUndefined();
     await at.store.remove(['town/c']);
+  });
+
+  test('shows an object with its right size after the servers have lost it, which a look at it tells', async () => {
+    const at = await behindPath(swift(), { prefix: 'web01' });
+    for (const one of ['town/a', 'town/b']) await put(at.truth, one, 'xyz');
+    loseObject(swift(), at.container, 'web01/town/a');
+    expect(await listed(at.store, 'town/')).toEqual([
+      { name: 'town/a', size: 3 },
+      { name: 'town/b', size: 3 },
+    ]);
+    expect(at.store.listingsMayLie).toBe(true);
+    expect(await at.store.stat('town/a')).toBeUndefined();
+    expect(await at.store.stat('town/b')).toMatchObject({ size: 3 });
   });
 });

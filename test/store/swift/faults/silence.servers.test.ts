@@ -1,5 +1,6 @@
 /** Servers that fall silent, stay away, come back, or lose one connection in five. The bounds are short here, and wide enough for a busy machine. */
 import { expect, test } from 'vitest';
+import type { Store } from '../../../../src/store/store.ts';
 import * as faulty from '../../../servers/faulty-path.ts';
 import { any, forever, get, half, head, listing, once, put, signIn } from '../../../servers/faulty-path.ts';
 import { describeWithSwift } from '../../../servers/servers.ts';
@@ -60,6 +61,37 @@ describeWithSwift('a server that falls silent', (swift) => {
     expect(code).toBe('store');
     expect(message).toMatch(/no connection within 1 s \(given up: tried \d+ times within 20 s\)/);
     expect(rule.acted).toBe(1);
+  });
+});
+
+describeWithSwift('a server that answers with another protocol (101)', (swift) => {
+  const { pieces, whole, md5 } = body(5_000_000);
+  const asks: [string, faulty.Match, faulty.Action, (store: Store) => Promise<unknown>][] = [
+    ['an upload', put(), faulty.upgrade(), (store) => store.put(NAME, pieces, { md5 })],
+    [
+      'an upload in its midst',
+      put(),
+      faulty.upgrade({ early: true }),
+      (store) => store.put(NAME, pieces, { md5 }),
+    ],
+    ['a listing', listing(), faulty.upgrade(), (store) => listed(store, 'town/')],
+    ['a download', get(/vol/), faulty.upgrade(), (store) => store.get(NAME, whole.length)],
+    ['a look', head(), faulty.upgrade(), (store) => store.stat(NAME)],
+    ['a removal', faulty.del(), faulty.upgrade(), (store) => store.remove([NAME])],
+  ];
+
+  test.each(asks)('to %s is asked again, and given up where it goes on', async (_, match, fault, ask) => {
+    const at = await behindPath(swift());
+    await at.truth.put(NAME, pieces, { md5 });
+    const rule = at.path.on(match, once, fault);
+    await ask(at.store);
+    expect(rule.acted).toBe(1);
+    expect(at.retries).toEqual([
+      expect.stringMatching(/the connection was (closed without an answer|cut off)/),
+    ]);
+    await at.truth.remove([NAME]);
+    at.path.on(match, fault);
+    expect((await at.refusal(ask(at.store))).code).toBe('store');
   });
 });
 

@@ -54,6 +54,14 @@ describeWithSwift('a store behind TLS', (swift) => {
     ['signed by itself', 'alone', true, /signed by itself.*store\.swift\.caFile/],
     ['for another name', 'other', true, /is for another name/],
     ['that has expired', 'expired', true, /has expired/],
+    ['with a key of 1,024 bits', 'weakKey', true, /refused \(.*key too weak\).*must renew it.*2048 bits/],
+    ['signed with SHA-1', 'sha1', true, /refused \(.*digest algorithm too weak\).*must renew it.*SHA-256/],
+    [
+      'with an odd extension',
+      'oddExtension',
+      true,
+      /refused \(unhandled critical extension\).*must renew it/,
+    ],
   ];
   test.each(bad)(
     'whose certificate is %s is refused at once, and sent nothing',
@@ -62,8 +70,12 @@ describeWithSwift('a store behind TLS', (swift) => {
       const at = await behindPath(swift(), trusted ? { caFile: certificates.authority } : {});
       const front = passOn(at.path);
       moveStore(at, await answeringSecurely(certificates[which] as object, front.listener));
-      for (const work of [put(at.store, 'town/a', 'x'), at.store.get('town/a', 10), listed(at.store, '')]) {
-        const error = await at.refusal(work);
+      for (const work of [
+        () => put(at.store, 'town/a', 'x'),
+        () => at.store.get('town/a', 10),
+        () => listed(at.store, ''),
+      ]) {
+        const error = await at.refusal(work());
         expect(error).toMatchObject({ code: 'store', message: expect.stringMatching(says) });
       }
       expect(front.count()).toBe(0);

@@ -1,5 +1,6 @@
 /** Uploads that go wrong: answers that are no success, bodies that are altered or cut, answers that are lost. */
 import { describe, expect, test } from 'vitest';
+import { Throttle } from '../../../../src/store/throttle.ts';
 import * as faulty from '../../../servers/faulty-path.ts';
 import { always, half, head, nth, once, put } from '../../../servers/faulty-path.ts';
 import { describeWithSwift } from '../../../servers/servers.ts';
@@ -70,9 +71,24 @@ describeWithSwift('an upload', (swift) => {
       at.path.on(put(), nth(1), says(503));
       at.path.on(put(), nth(2), says(503, { 'retry-after': '20' }));
       expect((await refused(at)).message).toContain(
-        'tried 2 times within 20 s, and the server asks to wait 20 s',
+        'tried 2 times within 1 s, and the server asks to wait 20 s, longer than the deadline leaves',
       );
       expect(at.waits).toHaveLength(1);
+    });
+
+    test('over a line so slow that a transfer takes longer than the deadline is sent as often as over a quick one', async () => {
+      const clock = { now: 0 };
+      const sleep = async (milliseconds: number) => {
+        clock.now += milliseconds;
+      };
+      const throttle = new Throttle(10_000, { now: () => clock.now, sleep });
+      const at = await behindPath(swift(), { clock, throttle });
+      const fault = at.path.on(put(), says(503));
+      const { message } = await refused(at);
+      expect(at.waits.reduce((sum, wait) => sum + wait)).toBeCloseTo(20_000);
+      expect(fault.acted).toBeGreaterThanOrEqual(5);
+      const [, seconds] = /within (\d+) s/.exec(message) ?? [];
+      expect(Number(seconds)).toBeGreaterThanOrEqual(fault.acted * 29);
     });
 
     test('while the body is still on its way is not sent to its end, and then sent from its start', async () => {
@@ -199,6 +215,15 @@ describeWithSwift('an upload', (swift) => {
       const second = at.path.on(head(), once, faulty.cutBefore());
       expect(await stored(at)).toEqual({ puts: 1, heads: 2 });
       expect(second.acted).toBe(1);
+    });
+
+    test('is reset in its body, and whose refusal shows in a look at it, is not sent again', async () => {
+      const at = await behindPath(swift());
+      const cut = at.path.on(put(), faulty.cutInBody(half));
+      at.path.on(head(), says(403));
+      expect((await at.refusal(at.store.put(NAME, body().pieces, body()))).message).toContain('(403)');
+      expect(cut.acted).toBe(1);
+      expect(at.waits).toHaveLength(1);
     });
 
     test('is cut each time is given up, and nothing of it stored', async () => {

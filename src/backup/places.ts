@@ -1,21 +1,10 @@
-/** Memory shared between the threads of a backup: slots for pieces on their way to sealing, and places for parts of sealed objects. Made once, used again and again. */
+/** Memory for sealed objects on their way to the store: places for parts of them, made once and used again and again. */
 import { PART_ROOM } from '../crypto/data-packet.ts';
-
-/** Bytes of one slot for a piece of compressed content: what zlib is asked to give at once. */
-export const SLOT = 256 * 1024;
-const SLOTS = 24;
-/** Slots that must be free before more content is compressed: what one slab of incompressible content can give at once. */
-export const FREE_SLOTS = 9;
-
-/** Memory for all slots. */
-export function newSlots(): SharedArrayBuffer {
-  return new SharedArrayBuffer(SLOTS * SLOT);
-}
 
 const MIB = 1024 * 1024;
 /** What all sealed volumes that are on their way may hold together, in bytes, unless two of them are larger. */
 const SEALED = 128 * MIB;
-/** Room beyond a volume's size: for what zstd still held when it was closed, for packets, and for a part of the manifest. */
+/** Room beyond a volume's size: for what was still being compressed when it was closed, for packets, and for a part of the manifest. */
 const SLACK = 16 * MIB;
 
 /** How many places a run may use: for all puts and the volume that fills meanwhile, but at least for two volumes. */

@@ -1,0 +1,98 @@
+/**
+ * Memory through which plain content goes from the producer to the sealing threads, and the two bounds on what is on its way: slabs of content, and
+ * objects. The producer waits here without turning its event loop; all others only say what has become free.
+ */
+import { ROOM } from '../volume/sink.ts';
+import type { StopFlag } from '../worker/stop.ts';
+
+/** Bytes of a slab. */
+export const SLAB = ROOM;
+/** Two fill (one of a volume, one of a manifest), the others are being compressed, or wait for it. */
+const SLABS = 8;
+
+/** Words of the control memory: a count of all that became free, the objects on their way, and for each slab whether it is in use. */
+const CHANGES = 0;
+const OBJECTS = 1;
+const FIRST = 2;
+
+/** Places of the figures of an object in a Float64Array: bytes of content taken in, and bytes that compression has given. */
+export const FIGURES = { taken: 0, out: 1 } as const;
+export const FIGURES_LENGTH = 2;
+
+/** What threads are given to share the same slabs. */
+export interface SlabsMemory {
+  bytes: SharedArrayBuffer;
+  control: SharedArrayBuffer;
+}
+
+/** New memory, all of it free. */
+export function newSlabs(): SlabsMemory {
+  return {
+    bytes: new SharedArrayBuffer(SLABS * SLAB),
+    control: new SharedArrayBuffer((FIRST + SLABS) * Int32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+export class Slabs {
+  readonly #bytes: SharedArrayBuffer;
+  readonly #control: Int32Array;
+
+  constructor({ bytes, control }: SlabsMemory) {
+    this.#bytes = bytes;
+    this.#control = new Int32Array(control);
+  }
+
+  /** The bytes of a slab. */
+  view(slab: number): Buffer {
+    return Buffer.from(this.#bytes, slab * SLAB, SLAB);
+  }
+
+  /** Takes a free slab, for the producer; waits for one. Throws Stopped. */
+  take(stop: StopFlag): number {
+    return this.#await(stop, () => this.tryTake());
+  }
+
+  /** Takes a free slab; undefined when there is none. */
+  tryTake(): number | undefined {
+    for (let slab = 0; slab < SLABS; slab++) {
+      if (Atomics.compareExchange(this.#control, FIRST + slab, 0, 1) === 0) return slab;
+    }
+    return undefined;
+  }
+
+  /** Gives a slab back. */
+  give(slab: number): void {
+    Atomics.store(this.#control, FIRST + slab, 0);
+    this.wake();
+  }
+
+  /** Counts one object more, for the producer; waits while there are `most`. Throws Stopped. */
+  beginObject(most: number, stop: StopFlag): void {
+    this.#await(stop, () => {
+      if (Atomics.load(this.#control, OBJECTS) >= most) return undefined;
+      return Atomics.add(this.#control, OBJECTS, 1);
+    });
+  }
+
+  /** Says that an object is stored. */
+  endObject(): void {
+    Atomics.sub(this.#control, OBJECTS, 1);
+    this.wake();
+  }
+
+  /** Lets whoever waits look again: also after the stop flag was set. */
+  wake(): void {
+    Atomics.add(this.#control, CHANGES, 1);
+    Atomics.notify(this.#control, CHANGES);
+  }
+
+  #await<T>(stop: StopFlag, attempt: () => T | undefined): T {
+    for (;;) {
+      const seen = Atomics.load(this.#control, CHANGES);
+      stop.check();
+      const result = attempt();
+      if (result !== undefined) return result;
+      Atomics.wait(this.#control, CHANGES, seen);
+    }
+  }
+}

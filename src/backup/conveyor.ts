@@ -64,12 +64,15 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const open = new Map<number, { name: string; sealing: Sealing }>();
   const underWay = new Set<Promise<void>>();
   const puts = new Set<Promise<void>>();
+  let isOver = false;
 
   const finish = async (key: number, plainSize: number) => {
     const { name, sealing } = takeOut(open, key);
     const sealed = await sealing.end();
     const { size, md5, sha256 } = sealed;
-    while (puts.size >= options.uploads) await Promise.race(puts);
+    while (puts.size >= options.uploads && !isOver) await Promise.race(puts);
+    // What waited for its turn must not begin when the lock is about to go.
+    if (isOver) return;
     const storing = options.store(name, sealed);
     puts.add(storing);
     await storing.finally(() => puts.delete(storing));
@@ -79,7 +82,11 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   };
 
   try {
-    return await new Promise<Made>((resolve, reject) => {
+    return await new Promise<Made>((resolve, rejectRun) => {
+      const reject = (error: unknown) => {
+        isOver = true;
+        rejectRun(error);
+      };
       const abort = () => reject(interrupted());
       if (options.signal.aborted) abort();
       options.signal.addEventListener('abort', abort, { once: true });

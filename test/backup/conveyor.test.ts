@@ -132,6 +132,26 @@ describe('the conveyor', () => {
     }
   });
 
+  test('that is interrupted begins no put for what was sealed and waited for its turn', async () => {
+    const controller = new AbortController();
+    const first = Promise.withResolvers<void>();
+    let begun = 0;
+    const store = () => {
+      begun++;
+      return first.promise;
+    };
+    const run = runConveyor(await newRun(8, { store, uploads: 1, signal: controller.signal }));
+    // Long enough for the next volume to be sealed as well.
+    await sleep(1500);
+    expect(begun).toBe(1);
+    controller.abort();
+    await sleep(100);
+    first.resolve();
+    await expect(run).rejects.toMatchObject({ code: 'interrupted' });
+    await sleep(100);
+    expect(begun).toBe(1);
+  });
+
   test('that is interrupted in the middle of one huge file does not go on to its end', async () => {
     const before = ports();
     const controller = new AbortController();

@@ -23,6 +23,8 @@ export interface Persistence {
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 64_000;
+/** Less time than that is none: sums of times are rounded, and a rest of a billionth would be waited for without end. */
+const NONE_MS = 1;
 
 /**
  * Runs `attempt` until it does not throw Transient, or too much time has passed since it first did. An attempt calls `moved` whenever a
@@ -61,7 +63,7 @@ export async function persist<T>(
     const pause = Math.min(FIRST_MS * 2 ** (number - 1), LONGEST_MS) * (1 - random() / 2);
     const left = firstFailure + deadline + moving - counted();
     const asked = failure.retryAfter ?? 0;
-    if (left <= 0 || asked > left) {
+    if (left < NONE_MS || asked > left) {
       throw givenUp(what, failure, number, { spent: now() - begun, left }, object);
     }
     // The last attempt is made when the time is up, not before.

@@ -69,6 +69,26 @@ describe('an operation', () => {
     });
   });
 
+  test('is given up when less is left than a clock shows', async () => {
+    let clock = 4_000_000;
+    const held = 4_000_000 / 3;
+    const { at, error } = await attempts(
+      (number) => new Transient(number < 100 ? 'store x: a: 503' : 'tried without end'),
+      {
+        deadline: 20_000,
+        now: () => clock,
+        heldBack: () => held,
+        random: () => 1 / 3,
+        sleep: async (milliseconds) => {
+          // What a clock shows is not to the last digit what was waited.
+          clock += Math.max(0, milliseconds - 1e-6);
+        },
+      },
+    );
+    expect(at.length).toBeLessThan(10);
+    expect(error).toMatchObject({ message: expect.stringContaining('store x: a: 503 (given up') });
+  });
+
   describe('whose transfers take longer than the deadline', () => {
     const SLOW = 240_000;
     const failing = () => new Transient('store x: a: the connection was cut off');

@@ -119,7 +119,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     produce,
     recipients: recipients.map(({ key }) => key.binary),
     now: time,
-    store: (name, object) => store.put(names.object(set, name), object.pieces, { md5: object.md5 }),
+    store: (name, { pieces, md5, sha256 }) => store.put(names.object(set, name), pieces, { md5, sha256 }),
     uploads: store.uploads,
     onEvent: (event) => events.push(event),
     onProgress: options.onProgress,

@@ -11,8 +11,8 @@ import { PROGRESS_LENGTH } from './progress.ts';
 import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
 import { newSlabs, Slabs } from './slabs.ts';
 
-/** With two cores, a second one would only take from the producer and from zstd. */
-const SEALERS = availableParallelism() > 2 ? 2 : 1;
+/** Threads that compress and seal: on two cores, the second one has work while the producer waits. More than these are waiting for the producer. */
+const SEALERS = Math.min(4, availableParallelism());
 
 export interface ConveyorOptions {
   produce: ProduceOptions;
@@ -41,7 +41,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const shared = new SharedArrayBuffer(PROGRESS_LENGTH * Float64Array.BYTES_PER_ELEMENT);
   options.onProgress(new Float64Array(shared));
   const stop = new StopFlag();
-  const memory = newSlabs();
+  const memory = newSlabs(SEALERS);
   const slabs = new Slabs(memory);
   const data: ProducerData = {
     options: options.produce,

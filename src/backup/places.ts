@@ -3,7 +3,7 @@ import { PART_ROOM } from '../crypto/data-packet.ts';
 
 const MIB = 1024 * 1024;
 /** What all sealed volumes that are on their way may hold together, in bytes, unless two of them are larger. */
-const SEALED = 128 * MIB;
+const SEALED = 96 * MIB;
 /** Room beyond a volume's size: for what was still being compressed when it was closed, for packets, and for a part of the manifest. */
 const SLACK = 16 * MIB;
 

@@ -60,7 +60,7 @@ class SlabWriter implements ObjectWriter {
     if (this.#view.length - this.#used < bytes) this.#hand();
     if (this.#slab === undefined) {
       this.#slab = slabs.take(stop);
-      this.#view = slabs.view(this.#slab);
+      this.#view = slabs.view(this.#slab).subarray(0, SLAB);
     }
     return this.#view.subarray(this.#used);
   }

@@ -1,4 +1,7 @@
-/** Sealing: objects are spread over worker threads, each with a session key made here, and their ciphertext over a bounded number of places. */
+/**
+ * Sealing: slabs are compressed by whichever thread is free; objects are spread over the threads for encryption, each with a session key made here,
+ * and their ciphertext over a bounded number of places.
+ */
 import type { Worker } from 'node:worker_threads';
 import { type ParsedRecipient, parseRecipients, type SessionStart, startSession } from '../crypto/seal.ts';
 import type { Compression } from '../volume/sink.ts';
@@ -6,6 +9,7 @@ import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf } from '../worker/stop.ts';
 import { Places } from './places.ts';
 import type { FromSealer, SealedObject, SealerData, ToSealer } from './seal-worker.ts';
+import { FIGURES } from './slabs.ts';
 
 export type { SealedObject } from './seal-worker.ts';
 
@@ -37,12 +41,29 @@ interface Lane {
   worker: Worker;
   /** Resolves when the worker is no more. */
   ended: Promise<void>;
-  /** Objects that are not sealed yet. */
+  /** What it compresses. */
+  compressing: Part | undefined;
+  /** Objects of its own that are not sealed yet. */
   jobs: number;
 }
 
+/** A slab of an object, with the bytes of its content, and of the frame that has taken its place. */
+interface Part {
+  job: Job;
+  slab: number;
+  length: number;
+  frame: number | undefined;
+}
+
 interface Job {
+  key: number;
+  compression: Compression;
+  figures: Float64Array;
+  /** Encrypts the object. */
   lane: Lane;
+  /** What was not handed on for encryption, in order. */
+  parts: Part[];
+  isEnded: boolean;
   /** Messages that wait for the session key; undefined once it is made. */
   waiting: ToSealer[] | undefined;
   /** Places that it has, and how many more it needs. */
@@ -56,6 +77,8 @@ export class SealPool {
   readonly #options: SealPoolOptions;
   readonly #places: Places;
   readonly #lanes: Lane[] = [];
+  /** What waits for a thread that compresses it, oldest first. */
+  readonly #toCompress: Part[] = [];
   /** Objects whose places are in use, oldest first. */
   readonly #jobs = new Map<number, Job>();
   readonly #starting = new Set<Promise<void>>();
@@ -78,21 +101,38 @@ export class SealPool {
   open(compression: Compression, figures: SharedArrayBuffer): Sealing {
     if (this.#isClosed) throw new Error('a sealing pool was used after its end');
     const { promise: sealed, resolve } = Promise.withResolvers<SealedObject>();
-    const lane = this.#lane();
+    const lane = this.#laneForJob();
     lane.jobs++;
     const key = ++this.#key;
-    const job: Job = { lane, waiting: [], places: [], needs: 0, isSealed: false, resolve };
+    const job: Job = {
+      key,
+      compression,
+      figures: new Float64Array(figures),
+      lane,
+      parts: [],
+      isEnded: false,
+      waiting: [],
+      places: [],
+      needs: 0,
+      isSealed: false,
+      resolve,
+    };
     this.#jobs.set(key, job);
     this.#start((start) => {
       const waiting = job.waiting ?? [];
       job.waiting = undefined;
-      for (const message of [{ kind: 'begin', key, start, compression, figures } as const, ...waiting])
-        this.#send(job, message);
+      for (const message of [{ kind: 'begin', key, start } as const, ...waiting]) this.#send(job, message);
     });
     return {
-      write: (slab, length) => this.#send(job, { kind: 'content', key, slab, length }),
+      write: (slab, length) => {
+        const part = { job, slab, length, frame: undefined };
+        job.parts.push(part);
+        this.#toCompress.push(part);
+        this.#compress();
+      },
       end: () => {
-        this.#send(job, { kind: 'end', key });
+        job.isEnded = true;
+        this.#handOn(job);
         return sealed;
       },
       release: () => {
@@ -122,6 +162,40 @@ export class SealPool {
     this.#starting.add(starting);
   }
 
+  /** Gives each thread that compresses nothing something to compress: one slab at a time, so that it comes to its encryption in between. */
+  #compress(): void {
+    for (let part = this.#toCompress[0]; part !== undefined && !this.#isClosed; part = this.#toCompress[0]) {
+      const lane = this.#laneForPart();
+      if (lane === undefined) return;
+      this.#toCompress.shift();
+      lane.compressing = part;
+      const { slab, length, job } = part;
+      post(lane.worker, { kind: 'compress', slab, length, compression: job.compression });
+    }
+  }
+
+  #compressed(lane: Lane, frame: number): void {
+    const part = lane.compressing;
+    if (part === undefined) throw new Error('a sealer has compressed what it was not sent');
+    lane.compressing = undefined;
+    part.frame = frame;
+    const { job, length } = part;
+    // Written here alone: adding to a number is no single step.
+    job.figures[FIGURES.out]! += frame;
+    job.figures[FIGURES.taken]! += length;
+    this.#handOn(job);
+    this.#compress();
+  }
+
+  /** Hands on for encryption what is compressed, as far as it is in order. */
+  #handOn(job: Job): void {
+    for (let part = job.parts[0]; part?.frame !== undefined; part = job.parts[0]) {
+      job.parts.shift();
+      this.#send(job, { kind: 'content', key: job.key, slab: part.slab, length: part.frame });
+    }
+    if (job.isEnded && job.parts.length === 0) this.#send(job, { kind: 'end', key: job.key });
+  }
+
   #send(job: Job, message: ToSealer): void {
     if (job.waiting !== undefined) job.waiting.push(message);
     else if (!this.#isClosed) post(job.lane.worker, message);
@@ -148,20 +222,29 @@ export class SealPool {
     return [...this.#jobs.values()].some(({ isSealed }) => isSealed);
   }
 
-  /** An idle worker, else a new one, else the one with the fewest objects. */
-  #lane(): Lane {
-    const idle = this.#lanes.find(({ jobs }) => jobs === 0);
-    if (idle !== undefined) return idle;
-    if (this.#lanes.length < this.#options.width) return this.#startLane();
+  /** One that compresses nothing, a new one if need be; undefined when there may be no more. */
+  #laneForPart(): Lane | undefined {
+    const idle = this.#lanes.find(({ compressing }) => compressing === undefined);
+    if (idle !== undefined || this.#lanes.length === this.#options.width) return idle;
+    return this.#startLane();
+  }
+
+  /** The one with the fewest objects. */
+  #laneForJob(): Lane {
+    if (this.#lanes.length === 0) return this.#startLane();
     return this.#lanes.reduce((a, b) => (b.jobs < a.jobs ? b : a));
   }
 
   #startLane(): Lane {
     const worker = startWorker('seal-worker', import.meta.url, this.#options.slabs);
-    const lane: Lane = { worker, ended: endOf(worker), jobs: 0 };
+    const lane: Lane = { worker, ended: endOf(worker), compressing: undefined, jobs: 0 };
     worker.on('message', (message: FromSealer) => {
       if (message.kind === 'failed') {
         this.#onFailure(unpackError(message.error));
+        return;
+      }
+      if (message.kind === 'compressed') {
+        this.#compressed(lane, message.length);
         return;
       }
       const job = this.#jobs.get(message.key);

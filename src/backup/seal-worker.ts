@@ -1,25 +1,26 @@
 /**
- * A sealing worker: compresses the content of objects, encrypts what comes out under their session keys, and digests the ciphertext. Knows no
- * recipient: openpgp.js is not loaded here.
+ * A sealing worker: compresses slabs of any object, and encrypts the objects that are its own, slab by slab in their order, under their session
+ * keys; digests the ciphertext. Knows no recipient: openpgp.js is not loaded here.
  */
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DataPacket, partsFor } from '../crypto/data-packet.ts';
 import type { SessionStart } from '../crypto/seal.ts';
-import { Compressor } from '../volume/compress.ts';
+import { compressInPlace } from '../volume/compress.ts';
 import type { Compression } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
-import { FIGURES, Slabs, type SlabsMemory } from './slabs.ts';
+import { Slabs, type SlabsMemory } from './slabs.ts';
 
 /** What it is started with: the slabs that content comes in. */
 export type SealerData = SlabsMemory;
 
 /**
- * What it is sent: of each object its beginning, its content and its end, those of several objects in any order; `stop` at any moment.
- * `figures` are two numbers in shared memory (FIGURES). Places are memory for parts of the sealed object, as many as it has said that it needs.
+ * What it is sent: slabs to compress; of each object of its own the beginning, the compressed content in its order, and the end, those of
+ * several objects in any order; `stop` at any moment. Places are memory for parts of the sealed object, as many as it has said that it needs.
  */
 export type ToSealer =
-  | { kind: 'begin'; key: number; start: SessionStart; compression: Compression; figures: SharedArrayBuffer }
+  | { kind: 'compress'; slab: number; length: number; compression: Compression }
+  | { kind: 'begin'; key: number; start: SessionStart }
   | { kind: 'content'; key: number; slab: number; length: number }
   | { kind: 'places'; key: number; places: SharedArrayBuffer[] }
   | { kind: 'end'; key: number }
@@ -33,8 +34,9 @@ export interface SealedObject {
   sha256: string;
 }
 
-/** What it posts. */
+/** What it posts. It has compressed the slab that it was sent last: `length` is that of the frame which lies in it now. */
 export type FromSealer =
+  | { kind: 'compressed'; length: number }
   | { kind: 'need'; key: number; places: number }
   | { kind: 'sealed'; key: number; object: SealedObject }
   | { kind: 'failed'; error: PostedError };
@@ -85,92 +87,53 @@ class Ciphertext {
   }
 }
 
-/** What comes out of compression, in order: a piece, a slab that has gone in entirely, and the end. */
-type Compressed = { piece: Uint8Array } | { slab: number } | 'end';
-
-/**
- * An object in the making. What was compressed waits until there are places for it, and is sealed in a turn of the event loop of its own, while
- * zstd works on the next slab.
- */
+/** An object in the making. Frames wait until there are places for what they become. */
 class Sealing {
   readonly #key: number;
   readonly #start: SessionStart;
-  readonly #figures: Float64Array;
-  readonly #zstd: Compressor;
-  readonly #waiting: Compressed[] = [];
-  #isScheduled = false;
+  readonly #waiting: ({ slab: number; length: number } | 'end')[] = [];
   #ciphertext: Ciphertext | undefined;
-  /** Bytes of compressed content that were sealed, or will be next. */
+  /** Bytes of frames that were encrypted, or will be next. */
   #sealed = 0;
   readonly #places: SharedArrayBuffer[] = [];
   /** Places that it has got, and asked for, in all. */
   #got = 0;
   #asked = 0;
 
-  constructor({ key, start, compression, figures }: Extract<ToSealer, { kind: 'begin' }>) {
+  constructor({ key, start }: Extract<ToSealer, { kind: 'begin' }>) {
     this.#key = key;
     this.#start = start;
-    this.#figures = new Float64Array(figures);
-    this.#zstd = new Compressor(
-      compression,
-      (piece) => {
-        this.#figures[FIGURES.out]! += piece.length;
-        this.#came({ piece });
-      },
-      fail,
-    );
   }
 
   content(slab: number, length: number): void {
-    this.#zstd.write(slabs.view(slab).subarray(0, length), () => {
-      this.#figures[FIGURES.taken]! += length;
-      this.#came({ slab });
-    });
+    this.#waiting.push({ slab, length });
+    this.#work();
   }
 
   places(places: readonly SharedArrayBuffer[]): void {
     this.#places.push(...places);
     this.#got += places.length;
-    this.#schedule();
+    this.#work();
   }
 
   end(): void {
-    this.#zstd.end(() => this.#came('end'));
-  }
-
-  #came(item: Compressed): void {
-    this.#waiting.push(item);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      if (isStopped) return;
-      try {
-        this.#work();
-      } catch (error) {
-        fail(error);
-      }
-    });
+    this.#waiting.push('end');
+    this.#work();
   }
 
   #work(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (next === 'end') {
-        if (!this.#hasPlaces(0)) return;
-        open.delete(this.#key);
-        post({ kind: 'sealed', key: this.#key, object: this.#begun().end() });
-      } else if ('slab' in next) {
-        slabs.give(next.slab);
-      } else {
-        if (!this.#hasPlaces(next.piece.length)) return;
-        this.#sealed += next.piece.length;
-        this.#begun().write(next.piece);
-      }
+      const length = next === 'end' ? 0 : next.length;
+      if (!this.#hasPlaces(length)) return;
       this.#waiting.shift();
+      if (next === 'end') {
+        own.delete(this.#key);
+        post({ kind: 'sealed', key: this.#key, object: this.#begun().end() });
+      } else {
+        this.#sealed += length;
+        this.#begun().write(slabs.view(next.slab).subarray(0, length));
+        slabs.give(next.slab);
+      }
     }
   }
 
@@ -195,15 +158,21 @@ class Sealing {
   }
 }
 
-const open = new Map<number, Sealing>();
+const own = new Map<number, Sealing>();
 
 function perform(message: Exclude<ToSealer, { kind: 'stop' }>): void {
-  const { key } = message;
-  if (message.kind === 'begin') {
-    open.set(key, new Sealing(message));
+  if (message.kind === 'compress') {
+    const { slab, compression } = message;
+    const length = compressInPlace(slabs.view(slab), message.length, compression);
+    post({ kind: 'compressed', length });
     return;
   }
-  const sealing = open.get(key);
+  const { key } = message;
+  if (message.kind === 'begin') {
+    own.set(key, new Sealing(message));
+    return;
+  }
+  const sealing = own.get(key);
   if (sealing === undefined) throw new Error(`a sealer was sent ${message.kind} out of turn`);
   if (message.kind === 'content') sealing.content(message.slab, message.length);
   else if (message.kind === 'places') sealing.places(message.places);

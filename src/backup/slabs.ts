@@ -1,21 +1,21 @@
 /**
- * Memory through which plain content goes from the producer to the sealing threads, and the two bounds on what is on its way: slabs of content, and
+ * Memory through which content goes from the producer to the sealing threads, and the two bounds on what is on its way: slabs of content, and
  * objects. The producer waits here without turning its event loop; all others only say what has become free.
  */
-import { ROOM } from '../volume/sink.ts';
+import { FRAME_CONTENT, FRAME_ROOM } from '../volume/compress.ts';
 import type { StopFlag } from '../worker/stop.ts';
 
-/** Bytes of a slab. */
-export const SLAB = ROOM;
-/** Two fill (one of a volume, one of a manifest), the others are being compressed, or wait for it. */
-const SLABS = 8;
+/** Bytes of plain content that a slab takes: those of a frame. What becomes of them takes their place. */
+export const SLAB = FRAME_CONTENT;
+/** Two fill (one of a volume, one of a manifest), one is full, so that who compresses finds the next one ready. */
+const FILLING = 3;
 
 /** Words of the control memory: a count of all that became free, the objects on their way, and for each slab whether it is in use. */
 const CHANGES = 0;
 const OBJECTS = 1;
 const FIRST = 2;
 
-/** Places of the figures of an object in a Float64Array: bytes of content taken in, and bytes that compression has given. */
+/** Places of the figures of an object in a Float64Array: bytes of content that are compressed, and bytes that have come out of it. */
 export const FIGURES = { taken: 0, out: 1 } as const;
 export const FIGURES_LENGTH = 2;
 
@@ -25,11 +25,12 @@ export interface SlabsMemory {
   control: SharedArrayBuffer;
 }
 
-/** New memory, all of it free. */
-export function newSlabs(): SlabsMemory {
+/** New memory, all of it free, for so many threads that compress. */
+export function newSlabs(threads: number): SlabsMemory {
+  const slabs = threads + FILLING;
   return {
-    bytes: new SharedArrayBuffer(SLABS * SLAB),
-    control: new SharedArrayBuffer((FIRST + SLABS) * Int32Array.BYTES_PER_ELEMENT),
+    bytes: new SharedArrayBuffer(slabs * FRAME_ROOM),
+    control: new SharedArrayBuffer((FIRST + slabs) * Int32Array.BYTES_PER_ELEMENT),
   };
 }
 
@@ -42,9 +43,9 @@ export class Slabs {
     this.#control = new Int32Array(control);
   }
 
-  /** The bytes of a slab. */
+  /** The memory of a slab: SLAB bytes for content, and beyond them what a frame that grew needs. */
   view(slab: number): Buffer {
-    return Buffer.from(this.#bytes, slab * SLAB, SLAB);
+    return Buffer.from(this.#bytes, slab * FRAME_ROOM, FRAME_ROOM);
   }
 
   /** Takes a free slab, for the producer; waits for one. Throws Stopped. */
@@ -54,8 +55,8 @@ export class Slabs {
 
   /** Takes a free slab; undefined when there is none. */
   tryTake(): number | undefined {
-    for (let slab = 0; slab < SLABS; slab++) {
-      if (Atomics.compareExchange(this.#control, FIRST + slab, 0, 1) === 0) return slab;
+    for (let at = FIRST; at < this.#control.length; at++) {
+      if (Atomics.compareExchange(this.#control, at, 0, 1) === 0) return at - FIRST;
     }
     return undefined;
   }

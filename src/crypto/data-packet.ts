@@ -125,10 +125,10 @@ export class DataPacket {
       this.#append(this.#cipher.update(bytes.subarray(at, at + SLICE)));
   }
 
-  #append(bytes: Uint8Array): void {
+  #append(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) {
       const n = Math.min(bytes.length - at, PART_ROOM - this.#used);
-      this.#part.set(bytes.subarray(at, at + n), this.#used);
+      bytes.copy(this.#part, this.#used, at, at + n);
       this.#used += n;
       at += n;
       if (this.#used === PART_ROOM) {

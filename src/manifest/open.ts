@@ -2,7 +2,9 @@
 import { promisify } from 'node:util';
 import { constants, zstdDecompress } from 'node:zlib';
 import type { StoredCommit } from '../chain/commits.ts';
-import { open, type ParsedSecretKey } from '../crypto/open.ts';
+import { decrypt } from '../crypto/decrypt.ts';
+import type { ParsedSecretKey } from '../crypto/secret-key.ts';
+import { openSessionKey } from '../crypto/session-key.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { type CommitObject, manifestsOf } from '../format/commit.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
@@ -10,7 +12,7 @@ import { type Contents, MalformedManifest, PART_LIMIT, parseContents } from '../
 import type { StrategyNames } from '../format/names.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
-import { FrameEnd, MalformedFrame } from '../volume/frame.ts';
+import { framesOf, MalformedFrame } from '../volume/frame.ts';
 
 /** What reading manifests takes. */
 export interface ManifestReader {
@@ -75,22 +77,22 @@ export async function fetchPart(
  * naming the object; `key`, when it is for other keys.
  */
 export async function openPart(reader: ManifestReader, { name, object, bytes }: SealedPart): Promise<Buffer> {
-  const frame: Uint8Array[] = [];
-  const end = new FrameEnd();
+  const sessionKey = await openSessionKey(bytes, reader.key, name);
+  const plain: Buffer[] = [];
+  let left = object.plainSize;
   try {
-    for await (const piece of open(bytes, reader.key, { object: name })) {
-      end.push(piece);
-      frame.push(piece);
+    for (const frame of framesOf(decrypt(bytes, sessionKey, { object: name }))) {
+      const content = await unpack(name, Buffer.concat([...frame]), left, object.plainSize);
+      left -= content.length;
+      plain.push(content);
     }
-    end.end();
   } catch (error) {
     if (error instanceof MalformedFrame) throw damaged(name, `cannot be unpacked: ${error.message}`, error);
     throw error;
   }
-  const whole = Buffer.concat(frame);
-  const plain = await unpack(name, whole, object.plainSize);
-  if (plain.length === object.plainSize) return plain;
-  throw damaged(name, `unpacks to ${plain.length} bytes where its commit says ${object.plainSize}`);
+  const whole = plain.length === 1 ? (plain[0] as Buffer) : Buffer.concat(plain);
+  if (left === 0) return whole;
+  throw damaged(name, `unpacks to ${whole.length} bytes where its commit says ${object.plainSize}`);
 }
 
 /** What `parse` makes of an object's bytes; what it finds malformed becomes an error that names the object. */
@@ -112,11 +114,12 @@ export function malformed(name: string, problem: string, cause?: unknown): Holdf
   );
 }
 
-async function unpack(name: string, frame: Buffer, plainSize: number): Promise<Buffer> {
+/** The content of a frame, which may be `left` bytes at most of the `plainSize` that the object has. */
+async function unpack(name: string, frame: Buffer, left: number, plainSize: number): Promise<Buffer> {
   try {
     return await decompress(frame, {
-      chunkSize: Math.max(plainSize, 1024),
-      maxOutputLength: Math.max(plainSize, 1),
+      chunkSize: Math.max(left, 1024),
+      maxOutputLength: Math.max(left, 1),
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
     });
   } catch (error) {

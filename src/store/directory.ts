@@ -2,7 +2,7 @@
  * A store in a folder: one file for each object, at its name. Files appear whole or not at all, and links are
  * never followed below the root; who may write in that folder is the business of its owner.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -68,10 +68,13 @@ class DirectoryStore implements Store {
     try {
       const handle = await this.#create(folder, temporary);
       try {
-        if ((await writeBody(handle, body, this.#throttle)) !== options.md5) {
+        const { md5, sha256 } = options;
+        const hash = createHash(sha256 === undefined ? 'md5' : 'sha256');
+        await writeBody(handle, body, this.#throttle, hash);
+        if (hash.digest('hex') !== (sha256 ?? md5)) {
           throw this.#faults.error(
             'store',
-            `${name} arrived with another MD5 than it was sent with; try again`,
+            `${name} arrived with another digest than it was sent with; try again`,
             name,
           );
         }
@@ -239,13 +242,13 @@ class DirectoryStore implements Store {
   }
 }
 
-/** Writes the pieces of a body one after the other and returns their MD5. */
+/** Writes the pieces of a body one after the other, and digests them. */
 async function writeBody(
   handle: FileHandle,
   body: readonly Uint8Array[],
   throttle: Throttle | undefined,
-): Promise<string> {
-  const hash = createHash('md5');
+  hash: Hash,
+): Promise<void> {
   const step = throttle?.step ?? PIECE;
   for (const bytes of body) {
     for (let start = 0; start < bytes.length; start += step) {
@@ -256,7 +259,6 @@ async function writeBody(
       await written;
     }
   }
-  return hash.digest('hex');
 }
 
 interface FolderEntry {

@@ -24,10 +24,11 @@ export interface GetOptions {
   anyCopy?: boolean;
 }
 
-/** Digest that the store must see arrive: put fails when what was stored differs. */
+/** Digests of the body that the store must see arrive, in lower-case hex: put fails when what was stored differs. */
 export interface PutOptions {
-  /** MD5 of the body, lower-case hex. */
   md5: string;
+  /** Where it is known, a store that reckons by itself takes this one, which is better and cheaper. */
+  sha256?: string;
 }
 
 /**

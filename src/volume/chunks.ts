@@ -6,7 +6,7 @@ import { decrypt, type SessionKey } from '../crypto/decrypt.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
 import { Archive, MalformedArchive, type OnChunk } from './archive.ts';
-import { FrameEnd } from './frame.ts';
+import { framesOf } from './frame.ts';
 
 export type { OnChunk } from './archive.ts';
 
@@ -14,6 +14,11 @@ export type { OnChunk } from './archive.ts';
 const PIECE = 1024 * 1024;
 /** Pieces as small as this are copied rather than waited for. */
 const SMALL = 128 * 1024;
+
+const DECOMPRESSION = {
+  chunkSize: PIECE,
+  params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+};
 
 /** What the signed commit says of a volume. */
 export interface ExpectedVolume {
@@ -40,12 +45,10 @@ export async function unpackChunks(
   wanted: (position: number) => boolean = () => true,
 ): Promise<void> {
   const archive = new Archive(expected.plainSize, onChunk, wanted);
-  const zstd = createZstdDecompress({
-    chunkSize: PIECE,
-    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
-  });
   try {
-    await pipeline(compressed(ciphertext, sessionKey, expected), zstd, sinkOf(archive));
+    for (const frame of framesOf(compressed(ciphertext, sessionKey, expected)))
+      await pipeline(inStream(frame), createZstdDecompress(DECOMPRESSION), sinkOf(archive));
+    archive.end();
   } catch (error) {
     if (archive.thrown !== undefined) throw archive.thrown.error;
     if (error instanceof HoldfastError) throw error;
@@ -57,24 +60,25 @@ export async function unpackChunks(
   }
 }
 
-/** The bytes of the one zstd frame that the message must hold. Their memory is given back when the next ones are asked for. */
-async function* compressed(
+/** The content of a message. The memory of what was yielded is given back when more is asked for. */
+function* compressed(
   ciphertext: Uint8Array,
   sessionKey: SessionKey,
   { object }: ExpectedVolume,
-): AsyncGenerator<Uint8Array, void> {
-  const frame = new FrameEnd();
+): Generator<Uint8Array, void> {
   let last: ArrayBufferLike | undefined;
   for (const piece of decrypt(ciphertext, sessionKey, { object })) {
-    frame.push(piece);
     // Several pieces may lie in one buffer.
     if (last !== piece.buffer) release(last);
     last = piece.buffer;
-    // A stream takes large pieces one at a time, but gathers small ones.
-    yield piece.length < SMALL ? Buffer.from(piece) : piece;
+    yield piece;
   }
   release(last);
-  frame.end();
+}
+
+/** Pieces as a stream can have them: it takes large ones one at a time, but gathers small ones. */
+function* inStream(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void> {
+  for (const piece of pieces) yield piece.length < SMALL ? Buffer.from(piece) : piece;
 }
 
 function sinkOf(archive: Archive): Writable {
@@ -93,14 +97,6 @@ function sinkOf(archive: Archive): Writable {
         else taking.then(taken, failed);
       } catch (error) {
         failed(error);
-      }
-    },
-    final(done) {
-      try {
-        archive.end();
-        done();
-      } catch (error) {
-        done(asError(error));
       }
     },
   });

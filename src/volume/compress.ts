@@ -1,10 +1,13 @@
-/** Compresses the content of one object into one zstd frame, piece by piece, in a thread of libuv's. */
-import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
+/** Compresses content into zstd frames of a bounded length each, so that several threads can work on one object. */
+import { constants, zstdCompressSync } from 'node:zlib';
 import { WINDOW_LOG } from '../format/limits.ts';
+import { free } from '../free.ts';
 import type { Compression } from './sink.ts';
 
-/** Bytes that zstd gives at once. */
-const OUTPUT = 256 * 1024;
+/** The most bytes of content of a frame. Those of a volume cost a hundredth more than one frame for all of it would. */
+export const FRAME_CONTENT = 2 ** WINDOW_LOG;
+/** Memory for a frame, as much as zstd asks for so that it writes straight into it (ZSTD_compressBound): the content is not copied then. */
+export const FRAME_ROOM = FRAME_CONTENT + FRAME_CONTENT / 256;
 /** Lines of a manifest repeat what came shortly before: a window of 2 MiB, as zstd takes at its middle levels, costs a third of the memory of 8 MiB. */
 const LINES_WINDOW_LOG = 21;
 
@@ -29,40 +32,14 @@ export function zstdOptions({ level, windowLog }: Compression): { params: Record
   };
 }
 
-/** A frame in the making. Pieces, the rest of them at end(), go to `onPiece`. */
-export class Compressor {
-  readonly #zstd: ZstdCompress;
-  /** Writes that are under way. */
-  #writes = 0;
-  #onWritten: (() => void) | undefined;
-
-  /** `onFailure` hears of what nothing can be done about; nothing else is called then. */
-  constructor(
-    compression: Compression,
-    onPiece: (piece: Uint8Array) => void,
-    onFailure: (error: Error) => void,
-  ) {
-    this.#zstd = createZstdCompress({ ...zstdOptions(compression), chunkSize: OUTPUT });
-    this.#zstd.on('data', onPiece);
-    this.#zstd.on('error', onFailure);
-  }
-
-  /** Takes bytes in; calls `done` when they are not needed any more, after all pieces that have come out by then. */
-  write(bytes: Uint8Array, done: () => void): void {
-    this.#writes++;
-    this.#zstd.write(bytes, (error) => {
-      if (error) return;
-      this.#writes--;
-      done();
-      if (this.#writes === 0) this.#onWritten?.();
-    });
-  }
-
-  /** Ends the frame; calls `done` after its last piece. Nothing may be written any more. */
-  end(done: () => void): void {
-    this.#zstd.once('end', done);
-    // Node ends a frame with its last write where it knows of the end by then, and once more at the end: an empty frame follows.
-    if (this.#writes === 0) this.#zstd.end();
-    else this.#onWritten = () => this.#zstd.end();
-  }
+/**
+ * Puts a frame in the place of its content, which are the first `length` bytes (at most FRAME_CONTENT) of FRAME_ROOM bytes of memory. Returns the
+ * frame's length. Blocks meanwhile.
+ */
+export function compressInPlace(memory: Uint8Array, length: number, compression: Compression): number {
+  const content = memory.subarray(0, length);
+  const frame = zstdCompressSync(content, { ...zstdOptions(compression), chunkSize: FRAME_ROOM });
+  frame.copy(memory);
+  free(frame);
+  return frame.length;
 }

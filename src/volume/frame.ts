@@ -1,4 +1,4 @@
-/** Finds the end of a zstd frame (RFC 8878, section 3.1) in a stream of bytes, and refuses a window that is too large; decompresses nothing. */
+/** Tells zstd frames (RFC 8878, section 3.1) in a stream of bytes apart, and refuses a window that is too large; decompresses nothing. */
 import { WINDOW_LOG } from '../format/limits.ts';
 
 const MAGIC = 0xfd2fb528;
@@ -12,11 +12,40 @@ type Expecting = 'start' | 'header' | 'block' | 'checksum' | 'nothing';
 export class MalformedFrame extends Error {}
 
 /**
- * Follows one frame from block to block. zlib's decompressor takes whatever stands after a frame for a further frame, or
- * passes over it, depending on how the bytes are cut; and it does not look at the window when the content fits into the
- * buffer that it is given. So both are looked at here.
+ * The frames of an object's content, each in pieces: as many as there are, at least one. A frame is to be taken to its end before the next one
+ * is asked for, and a piece of the content is not looked at again once all that lies in it was taken. Throws MalformedFrame, in the middle of a frame
+ * too, for whatever is not frames to its end.
+ *
+ * zlib's decompressor takes whatever stands after a frame for a further frame, or passes over it, depending on how the bytes are
+ * cut; and it does not look at the window when the content fits into the buffer that it is given. So both are looked at here.
  */
-export class FrameEnd {
+export function* framesOf(pieces: Iterable<Uint8Array>): Generator<Generator<Uint8Array, void>, void> {
+  const source = pieces[Symbol.iterator]();
+  let rest: Uint8Array = new Uint8Array(0);
+  const hasMore = () => {
+    while (rest.length === 0) {
+      const { done, value } = source.next();
+      if (done) return false;
+      rest = value;
+    }
+    return true;
+  };
+  function* next(): Generator<Uint8Array, void> {
+    const end = new FrameEnd();
+    while (!end.isReached) {
+      if (!hasMore()) throw new MalformedFrame('the zstd frame is cut short');
+      const length = end.look(rest);
+      const piece = rest.subarray(0, length);
+      rest = rest.subarray(length);
+      yield piece;
+    }
+  }
+  do yield next();
+  while (hasMore());
+}
+
+/** Follows one frame from block to block. */
+class FrameEnd {
   #expecting: Expecting = 'start';
   /** Bytes of the field that is being gathered. */
   readonly #field = Buffer.alloc(18);
@@ -29,10 +58,14 @@ export class FrameEnd {
   /** Whether a byte that tells the window begins the rest of the header. */
   #hasWindow = false;
 
-  /** Takes the next bytes. Throws MalformedFrame for bytes that cannot stand there, also for any after the frame. */
-  push(bytes: Uint8Array): void {
+  get isReached(): boolean {
+    return this.#expecting === 'nothing';
+  }
+
+  /** Looks at the next bytes; returns how many of them belong to the frame. Throws MalformedFrame for bytes that cannot stand there. */
+  look(bytes: Uint8Array): number {
     let at = 0;
-    while (at < bytes.length) {
+    while (at < bytes.length && !this.isReached) {
       if (this.#skip > 0) {
         const step = Math.min(this.#skip, bytes.length - at);
         this.#skip -= step;
@@ -40,15 +73,10 @@ export class FrameEnd {
         if (this.#skip === 0) this.#afterBlock();
         continue;
       }
-      if (this.#expecting === 'nothing') throw new MalformedFrame('bytes follow the zstd frame');
       this.#field[this.#have++] = bytes[at++] as number;
       if (this.#have === this.#need) this.#take();
     }
-  }
-
-  /** Throws MalformedFrame unless the frame is complete. */
-  end(): void {
-    if (this.#expecting !== 'nothing') throw new MalformedFrame('the zstd frame is cut short');
+    return at;
   }
 
   #take(): void {
@@ -69,7 +97,8 @@ export class FrameEnd {
   }
 
   #takeStart(): void {
-    if (this.#field.readUInt32LE(0) !== MAGIC) throw new MalformedFrame('its content is not a zstd frame');
+    if (this.#field.readUInt32LE(0) !== MAGIC)
+      throw new MalformedFrame('it is not made of zstd frames alone');
     const descriptor = this.#field[4] as number;
     const singleSegment = (descriptor & 0x20) !== 0;
     this.#checksum = (descriptor & 0x04) !== 0;

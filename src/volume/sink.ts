@@ -1,9 +1,9 @@
 /** Where the plain content of objects goes on its way to the store: the producer writes, others compress, seal and upload. */
 
-/** The most bytes that room() can be asked for: those of one slab. */
+/** The most bytes that room() can be asked for. */
 export const ROOM = 1024 * 1024;
 
-/** How an object's content is compressed: one zstd frame. */
+/** How an object's content is compressed. */
 export interface Compression {
   /** zstd level. */
   level: number;

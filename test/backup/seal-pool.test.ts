@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { zstdDecompressSync } from 'node:zlib';
 import * as openpgp from 'openpgp';
 import { beforeAll, expect, test } from 'vitest';
 import {
@@ -12,6 +11,7 @@ import { FIGURES_LENGTH, newSlabs, Slabs } from '../../src/backup/slabs.ts';
 import { open, type ParsedSecretKey } from '../../src/crypto/open.ts';
 import { noise } from '../chunk/noise.ts';
 import { collect } from '../crypto/streams.ts';
+import { decompressAll } from '../helpers/compress-whole.ts';
 import { makeKeys } from '../helpers/quick-store.ts';
 
 const MIB = 1024 * 1024;
@@ -34,7 +34,7 @@ class Rig {
   readonly failures: Error[] = [];
 
   constructor(more: Partial<SealPoolOptions> = {}) {
-    const memory = newSlabs();
+    const memory = newSlabs(more.width ?? 2);
     this.slabs = new Slabs(memory);
     const now = new Date(Date.now() + 1000);
     this.pool = new SealPool({ recipients: [recipient], now, width: 2, places: 64, slabs: memory, ...more });
@@ -65,7 +65,7 @@ class Rig {
   async content({ pieces, size }: SealedObject): Promise<Buffer> {
     const sealed = Buffer.concat(pieces);
     expect(sealed.length).toBe(size);
-    return zstdDecompressSync(await collect(open(sealed, secret)));
+    return decompressAll(await collect(open(sealed, secret)));
   }
 }
 

@@ -181,6 +181,19 @@ describe('of a selection', () => {
   });
 });
 
+test('what comes in several frames is one', async () => {
+  const entries = [folder('/a', 1), folder('/b', 1), folder('/c', 1)];
+  const inThree = (_name: string, frame: Buffer) => {
+    const content = zstdDecompressSync(frame);
+    const cuts = [0, 1, content.length - 5, content.length];
+    return Buffer.concat(
+      cuts.slice(1).map((end, i) => zstdCompressSync(content.subarray(cuts[i] as number, end))),
+    );
+  };
+  const set = await quick.add({ seq: 1, entries, frame: inThree });
+  expect(paths(await read(set))).toEqual(['/a', '/b', '/c']);
+});
+
 describe('an object is refused', () => {
   async function damaged(change: (object: CommitObject, name: string) => void): Promise<unknown> {
     const set = await quick.add({ seq: 1, entries: [folder('/srv', 1)] });
@@ -250,7 +263,10 @@ describe('an object is refused', () => {
 
   test.each([
     ['bytes follow its zstd frame', (frame: Buffer) => Buffer.concat([frame, Buffer.from('x')])],
-    ['another frame follows', (frame: Buffer) => Buffer.concat([frame, frame])],
+    [
+      'another frame follows, with more than there should be',
+      (frame: Buffer) => Buffer.concat([frame, frame]),
+    ],
     [
       'a skippable frame follows',
       (f: Buffer) => Buffer.concat([f, Buffer.from('502a4d180100000000', 'hex')]),

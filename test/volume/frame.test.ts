@@ -1,15 +1,17 @@
 import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { FrameEnd, MalformedFrame } from '../../src/volume/frame.ts';
+import { framesOf, MalformedFrame } from '../../src/volume/frame.ts';
 
 const CHECKSUM = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
 
-/** Feeds bytes in pieces of a size. */
-function follow(bytes: Uint8Array, piece: number): void {
-  const end = new FrameEnd();
-  for (let at = 0; at < bytes.length; at += piece) end.push(bytes.subarray(at, at + piece));
-  end.end();
+/** The frames of bytes that come in pieces of a size. */
+function frames(bytes: Uint8Array, piece: number): Buffer[] {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += piece) pieces.push(bytes.subarray(at, at + piece));
+  const found: Buffer[] = [];
+  for (const frame of framesOf(pieces)) found.push(Buffer.concat([...frame]));
+  return found;
 }
 
 /** Bytes that zstd cannot make smaller. */
@@ -46,15 +48,30 @@ const FRAMES: Record<string, () => Buffer | Promise<Buffer>> = {
 for (const [name, make] of Object.entries(FRAMES)) {
   test(`the end of a frame is found where it is, however it is cut: ${name}`, async () => {
     const frame = await make();
-    for (const piece of [1, 2, 7, 1000, frame.length + 1]) follow(frame, piece);
+    for (const piece of [1, 2, 7, 1000, frame.length + 1]) {
+      const found = frames(frame, piece);
+      expect(found).toHaveLength(1);
+      expect(found[0]?.equals(frame)).toBe(true);
+    }
   });
 
-  test(`a byte after a frame is refused, however it is cut: ${name}`, async () => {
+  test(`frames one behind the other are told apart, however they are cut: ${name}`, async () => {
     const frame = await make();
-    for (const tail of [Buffer.from([0]), SKIPPABLE, frame]) {
+    const other = zstdCompressSync(noise(100_000), CHECKSUM);
+    const bytes = Buffer.concat([frame, other, frame]);
+    for (const piece of [1, 13, frame.length, frame.length + 3, bytes.length]) {
+      const found = frames(bytes, piece);
+      expect(found.map((one) => one.equals(frame))).toEqual([true, false, true]);
+      expect(found[1]?.equals(other)).toBe(true);
+    }
+  });
+
+  test(`what stands after a frame and is none is refused, however it is cut: ${name}`, async () => {
+    const frame = await make();
+    for (const tail of [Buffer.from([0]), Buffer.from('some text'), SKIPPABLE, frame.subarray(0, -1)]) {
       const bytes = Buffer.concat([frame, tail]);
       for (const piece of [1, 13, frame.length, bytes.length]) {
-        expect(() => follow(bytes, piece)).toThrow(MalformedFrame);
+        expect(() => frames(bytes, piece)).toThrow(MalformedFrame);
       }
     }
   });
@@ -62,13 +79,13 @@ for (const [name, make] of Object.entries(FRAMES)) {
   test(`a frame that is cut short is refused: ${name}`, async () => {
     const frame = await make();
     for (const length of [0, 1, 5, 6, frame.length - 4, frame.length - 1]) {
-      expect(() => follow(frame.subarray(0, length), 1000)).toThrow(MalformedFrame);
+      expect(() => frames(frame.subarray(0, length), 1000)).toThrow(MalformedFrame);
     }
   });
 }
 
 test('what begins with a skippable frame, or is no frame, is refused', () => {
   const frame = zstdCompressSync(Buffer.from('x'), CHECKSUM);
-  expect(() => follow(Buffer.concat([SKIPPABLE, frame]), 1000)).toThrow(MalformedFrame);
-  expect(() => follow(Buffer.from('this is no frame'), 1000)).toThrow(MalformedFrame);
+  expect(() => frames(Buffer.concat([SKIPPABLE, frame]), 1000)).toThrow(MalformedFrame);
+  expect(() => frames(Buffer.from('this is no frame'), 1000)).toThrow(MalformedFrame);
 });

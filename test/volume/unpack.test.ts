@@ -3,7 +3,9 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { beforeAll, expect, test } from 'vitest';
 import { CHUNK_LIMIT } from '../../src/format/limits.ts';
+import { FRAME_CONTENT } from '../../src/volume/compress.ts';
 import { unpackVolume } from '../../src/volume/unpack.ts';
+import { noise } from '../chunk/noise.ts';
 import { compressWhole } from '../helpers/compress-whole.ts';
 import { tar } from '../helpers/handmade-set.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
@@ -140,11 +142,46 @@ test('less plaintext than the commit says is refused', async () => {
   await damage(archiveOf(CHUNKS), { plainSize: archiveOf(CHUNKS).length + 512 });
 });
 
-test('bytes after the frame are refused, be they a frame or none', async () => {
+test('content in several frames is one, wherever it is cut', async () => {
+  const archive = archiveOf(CHUNKS);
+  for (const lengths of [[1], [511, 1], [512, 5, 507], [700_000], [archive.length - 1], [0, 1024, 0]]) {
+    const frames: Buffer[] = [];
+    let at = 0;
+    for (const length of [...lengths, archive.length]) {
+      frames.push(compressWhole(archive.subarray(at, at + length), 3));
+      at += length;
+    }
+    const { chunks, error } = await unpack(archive, { frame: Buffer.concat(frames) });
+    expect(error).toBeUndefined();
+    expect([...chunks]).toEqual(CHUNKS.map((bytes, i) => [i, hash('sha256', bytes, 'hex')]));
+  }
+});
+
+test('a volume as large as those of a backup comes out of its frames', async () => {
+  const chunks = Array.from({ length: 12 }, (_, i) => noise(2_500_000, `chunk ${i}`));
+  const archive = archiveOf(chunks);
+  const frames: Buffer[] = [];
+  for (let at = 0; at < archive.length; at += FRAME_CONTENT)
+    frames.push(compressWhole(archive.subarray(at, at + FRAME_CONTENT), 3));
+  expect(frames.length).toBeGreaterThan(3);
+  const { chunks: found, error } = await unpack(archive, { frame: Buffer.concat(frames) });
+  expect(error).toBeUndefined();
+  expect(found.size).toBe(chunks.length);
+});
+
+test('frames that together hold more than the commit says are refused', async () => {
   const archive = archiveOf(CHUNKS);
   const frame = compressWhole(archive, 3);
-  for (const tail of [Buffer.from([0]), compressWhole(Buffer.alloc(0), 3)]) {
-    expect(await damage(archive, { frame: Buffer.concat([frame, tail]) })).toContain('follow the zstd frame');
+  expect(await damage(archive, { frame: Buffer.concat([frame, frame]) })).toContain('more than');
+  const more = compressWhole(Buffer.alloc(512), 3);
+  expect(await damage(archive, { frame: Buffer.concat([frame, more]) })).toContain('more than');
+});
+
+test('bytes after a frame that are no frame are refused', async () => {
+  const archive = archiveOf(CHUNKS);
+  const frame = compressWhole(archive, 3);
+  for (const tail of [Buffer.from([0]), Buffer.from('no frame'), Buffer.from('502a4d180100000000', 'hex')]) {
+    expect(await damage(archive, { frame: Buffer.concat([frame, tail]) })).toContain('zstd frame');
   }
 });
 

@@ -5,6 +5,11 @@ export function free(bytes: Uint8Array): void {
   const { buffer } = bytes;
   // Small Buffers lie together in one; of a store's answers, one byte may be spare.
   const isAlone = bytes.byteOffset === 0 && buffer.byteLength - bytes.byteLength <= 1;
-  // Moved into a buffer of no length, the rest of it is released at once.
-  if (buffer instanceof ArrayBuffer && !buffer.detached && isAlone) buffer.transfer(0);
+  if (isAlone) freeBuffer(buffer);
+}
+
+/** Frees a buffer; nothing may look at any bytes in it any more. */
+export function freeBuffer(buffer: ArrayBufferLike): void {
+  // Moved into a buffer of no length, it is released at once.
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }

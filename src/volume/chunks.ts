@@ -5,6 +5,7 @@ import { constants, createZstdDecompress } from 'node:zlib';
 import { decrypt, type SessionKey } from '../crypto/decrypt.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
+import { freeBuffer } from '../free.ts';
 import { Archive, MalformedArchive, type OnChunk } from './archive.ts';
 import { framesOf } from './frame.ts';
 
@@ -104,7 +105,7 @@ function sinkOf(archive: Archive): Writable {
 
 /** Gives memory back, but for small buffers, which others may share. */
 function release(buffer: ArrayBufferLike | undefined): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= SMALL && !buffer.detached) buffer.transfer(0);
+  if (buffer !== undefined && buffer.byteLength >= SMALL) freeBuffer(buffer);
 }
 
 function asError(error: unknown): Error {

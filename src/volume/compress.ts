@@ -1,7 +1,7 @@
 /** Compresses content into zstd frames of a bounded length each, so that several threads can work on one object. */
 import { constants, zstdCompressSync } from 'node:zlib';
 import { WINDOW_LOG } from '../format/limits.ts';
-import { free } from '../free.ts';
+import { freeBuffer } from '../free.ts';
 import type { Compression } from './sink.ts';
 
 /** The most bytes of content of a frame. Those of a volume cost a hundredth more than one frame for all of it would. */
@@ -39,7 +39,9 @@ export function zstdOptions({ level, windowLog }: Compression): { params: Record
 export function compressInPlace(memory: Uint8Array, length: number, compression: Compression): number {
   const content = memory.subarray(0, length);
   const frame = zstdCompressSync(content, { ...zstdOptions(compression), chunkSize: FRAME_ROOM });
+  const { length: frameLength } = frame;
   frame.copy(memory);
-  free(frame);
-  return frame.length;
+  // Of FRAME_ROOM bytes, however short the frame is; small ones may lie among others.
+  if (frame.buffer.byteLength === FRAME_ROOM) freeBuffer(frame.buffer);
+  return frameLength;
 }

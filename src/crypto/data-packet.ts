@@ -56,7 +56,7 @@ export async function* dataPacket(
 export class DataPacket {
   readonly #cipher: Cipheriv;
   readonly #mdc: Hash = createHash('sha1');
-  /** A literal packet's own parts are cut as its bytes come in. */
+  /** What has come of the next part of the literal packet, whose length has to stand before it. */
   readonly #literal = Buffer.allocUnsafeSlow(PART);
   #literalUsed = 0;
   readonly #allocate: Allocate;
@@ -107,17 +107,17 @@ export class DataPacket {
 
   /** Appends bytes to the body of the literal packet. */
   #add(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      const n = Math.min(bytes.length - at, PART - this.#literalUsed);
-      this.#literal.set(bytes.subarray(at, at + n), this.#literalUsed);
-      this.#literalUsed += n;
+    let at = 0;
+    while (this.#literalUsed + (bytes.length - at) >= PART) {
+      const n = PART - this.#literalUsed;
+      this.#encrypt(Buffer.of(PART_HEADER));
+      this.#encrypt(this.#literal.subarray(0, this.#literalUsed));
+      this.#encrypt(bytes.subarray(at, at + n));
+      this.#literalUsed = 0;
       at += n;
-      if (this.#literalUsed === PART) {
-        this.#encrypt(Buffer.of(PART_HEADER));
-        this.#encrypt(this.#literal);
-        this.#literalUsed = 0;
-      }
     }
+    this.#literal.set(bytes.subarray(at), this.#literalUsed);
+    this.#literalUsed += bytes.length - at;
   }
 
   #encrypt(bytes: Uint8Array): void {

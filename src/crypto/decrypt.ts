@@ -3,8 +3,9 @@
  * session key comes from session-key.ts, so that threads which decrypt need not load openpgp.js, whose streams take twice the time and
  * leave many times their bytes to the garbage collector.
  */
-import { createDecipheriv, createHash, type Decipheriv } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
+import { CfbDecipher } from './cfb.ts';
 import { damaged } from './damaged.ts';
 import { LiteralContent, UnexpectedPacket } from './literal.ts';
 import { lastBody, MalformedPacket, packetAt, TAG } from './packets.ts';
@@ -63,12 +64,12 @@ function* contents(ciphertext: Uint8Array, { algorithm, data, at }: SessionKey):
   const size = body.reduce((sum, { length }) => sum + length, 0);
   const bits = /^aes(128|192|256)$/.exec(algorithm)?.[1];
   if (bits === undefined || size < PREFIX + MDC || data.length * 8 !== Number(bits)) throw new WrongKey();
-  const decipher = createDecipheriv(`aes-${bits}-cfb`, data, Buffer.alloc(BLOCK));
-  const stream = new Plaintext(decipher, size);
+  const stream = new Plaintext(new CfbDecipher(Number(bits), data), size);
   const literal = new LiteralContent();
   for (const stretch of body) {
     for (const piece of cut(stretch)) yield* literal.take(stream.next(piece));
   }
+  yield* literal.take(stream.last());
   // First the code: what does not match it must not be explained by what it seems to say.
   stream.end();
   literal.end();
@@ -76,7 +77,7 @@ function* contents(ciphertext: Uint8Array, { algorithm, data, at }: SessionKey):
 
 /** What a data packet decrypts to: a prefix that is looked at, packets, and the code over everything. */
 class Plaintext {
-  readonly #decipher: Decipheriv;
+  readonly #decipher: CfbDecipher;
   readonly #digest = createHash('sha1');
   readonly #size: number;
   #at = 0;
@@ -84,14 +85,22 @@ class Plaintext {
   readonly #mdc = Buffer.alloc(MDC);
 
   /** `size`: bytes of ciphertext. */
-  constructor(decipher: Decipheriv, size: number) {
+  constructor(decipher: CfbDecipher, size: number) {
     this.#decipher = decipher;
     this.#size = size;
   }
 
-  /** What of the packets is in the next piece of ciphertext. Throws WrongKey. */
+  /** What of the packets is in the next piece of ciphertext, as far as its blocks are whole. Throws WrongKey. */
   next(ciphertext: Uint8Array): Uint8Array {
-    const plain = this.#decipher.update(ciphertext);
+    return this.#take(this.#decipher.update(ciphertext));
+  }
+
+  /** The same of what is left when all pieces have come. */
+  last(): Uint8Array {
+    return this.#take(this.#decipher.final());
+  }
+
+  #take(plain: Buffer): Uint8Array {
     const begin = this.#at;
     this.#at += plain.length;
     if (begin < this.#prefix.length) {

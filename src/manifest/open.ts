@@ -82,7 +82,7 @@ export async function openPart(reader: ManifestReader, { name, object, bytes }: 
   let left = object.plainSize;
   try {
     for (const frame of framesOf(decrypt(bytes, sessionKey, { object: name }))) {
-      const content = await unpack(name, Buffer.concat([...frame]), left, object.plainSize);
+      const content = await unpack(name, Buffer.concat([...frame.pieces]), left, object.plainSize);
       left -= content.length;
       plain.push(content);
     }

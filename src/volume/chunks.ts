@@ -1,13 +1,15 @@
 /** Volumes into chunks, given their session keys: decrypts, decompresses and takes apart one volume as a stream, and checks every chunk that is wanted. */
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { constants, createZstdDecompress } from 'node:zlib';
+import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { decrypt, type SessionKey } from '../crypto/decrypt.ts';
+import { PIECE_SIZE } from '../crypto/pieces.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
 import { freeBuffer } from '../free.ts';
 import { Archive, MalformedArchive, type OnChunk } from './archive.ts';
-import { framesOf } from './frame.ts';
+import { FRAME_CONTENT, FRAME_ROOM } from './compress.ts';
+import { type Frame, framesOf } from './frame.ts';
 
 export type { OnChunk } from './archive.ts';
 
@@ -16,6 +18,8 @@ const PIECE = 1024 * 1024;
 /** Pieces as small as this are copied rather than waited for. */
 const SMALL = 128 * 1024;
 
+/** zlib takes no smaller buffer. */
+const LEAST_CHUNK = 64;
 const DECOMPRESSION = {
   chunkSize: PIECE,
   params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
@@ -47,8 +51,17 @@ export async function unpackChunks(
 ): Promise<void> {
   const archive = new Archive(expected.plainSize, onChunk, wanted);
   try {
-    for (const frame of framesOf(compressed(ciphertext, sessionKey, expected)))
-      await pipeline(inStream(frame), createZstdDecompress(DECOMPRESSION), sinkOf(archive));
+    const room = Buffer.allocUnsafeSlow(FRAME_ROOM + PIECE_SIZE);
+    try {
+      for (const frame of framesOf(compressed(ciphertext, sessionKey, expected))) {
+        const { bytes, isWhole } = gather(frame, room);
+        if (isWhole && frame.contentSize !== undefined && frame.contentSize <= FRAME_CONTENT)
+          await takeWhole(bytes, frame.contentSize, archive);
+        else await takeStreamed(bytes, frame, archive);
+      }
+    } finally {
+      freeBuffer(room.buffer);
+    }
     archive.end();
   } catch (error) {
     if (archive.thrown !== undefined) throw archive.thrown.error;
@@ -75,6 +88,35 @@ function* compressed(
     yield piece;
   }
   release(last);
+}
+
+/** The beginning of a frame, as much of it as there is room for: all of a short one. */
+function gather(frame: Frame, room: Buffer): { bytes: Buffer; isWhole: boolean } {
+  let length = 0;
+  while (length + PIECE_SIZE <= room.length) {
+    const { done, value } = frame.pieces.next();
+    if (done) return { bytes: room.subarray(0, length), isWhole: true };
+    room.set(value, length);
+    length += value.length;
+  }
+  return { bytes: room.subarray(0, length), isWhole: false };
+}
+
+/** A frame of known length is decompressed in one call, in this thread: streams copy more, and hop to another thread for each piece. */
+async function takeWhole(frame: Buffer, contentSize: number, archive: Archive): Promise<void> {
+  const chunkSize = Math.max(contentSize, LEAST_CHUNK);
+  const content = zstdDecompressSync(frame, { ...DECOMPRESSION, chunkSize, maxOutputLength: chunkSize });
+  await archive.take(content);
+  if (content.buffer.byteLength === chunkSize) freeBuffer(content.buffer);
+}
+
+/** A frame of any length, of which the beginning is there already. */
+async function takeStreamed(beginning: Buffer, frame: Frame, archive: Archive): Promise<void> {
+  const pieces = function* () {
+    yield beginning;
+    yield* frame.pieces;
+  };
+  await pipeline(inStream(pieces()), createZstdDecompress(DECOMPRESSION), sinkOf(archive));
 }
 
 /** Pieces as a stream can have them: it takes large ones one at a time, but gathers small ones. */

@@ -11,15 +11,22 @@ type Expecting = 'start' | 'header' | 'block' | 'checksum' | 'nothing';
 /** What is not as RFC 8878 says; whoever knows the object's name turns it into an error. */
 export class MalformedFrame extends Error {}
 
+/** One frame, which is to be taken to its end before the next one is asked for. */
+export interface Frame {
+  /** A piece of the content is not looked at again once all that lies in it was taken. */
+  pieces: Iterator<Uint8Array, void> & Iterable<Uint8Array>;
+  /** Bytes of its content by its header, once that has passed; undefined where it does not say. */
+  readonly contentSize: number | undefined;
+}
+
 /**
- * The frames of an object's content, each in pieces: as many as there are, at least one. A frame is to be taken to its end before the next one
- * is asked for, and a piece of the content is not looked at again once all that lies in it was taken. Throws MalformedFrame, in the middle of a frame
+ * The frames of an object's content: as many as there are, at least one. Throws MalformedFrame, in the middle of a frame
  * too, for whatever is not frames to its end.
  *
  * zlib's decompressor takes whatever stands after a frame for a further frame, or passes over it, depending on how the bytes are
  * cut; and it does not look at the window when the content fits into the buffer that it is given. So both are looked at here.
  */
-export function* framesOf(pieces: Iterable<Uint8Array>): Generator<Generator<Uint8Array, void>, void> {
+export function* framesOf(pieces: Iterable<Uint8Array>): Generator<Frame, void> {
   const source = pieces[Symbol.iterator]();
   let rest: Uint8Array = new Uint8Array(0);
   const hasMore = () => {
@@ -30,8 +37,7 @@ export function* framesOf(pieces: Iterable<Uint8Array>): Generator<Generator<Uin
     }
     return true;
   };
-  function* next(): Generator<Uint8Array, void> {
-    const end = new FrameEnd();
+  function* upTo(end: FrameEnd): Generator<Uint8Array, void> {
     while (!end.isReached) {
       if (!hasMore()) throw new MalformedFrame('the zstd frame is cut short');
       const length = end.look(rest);
@@ -40,8 +46,15 @@ export function* framesOf(pieces: Iterable<Uint8Array>): Generator<Generator<Uin
       yield piece;
     }
   }
-  do yield next();
-  while (hasMore());
+  do {
+    const end = new FrameEnd();
+    yield {
+      pieces: upTo(end),
+      get contentSize() {
+        return end.contentSize;
+      },
+    };
+  } while (hasMore());
 }
 
 /** Follows one frame from block to block. */
@@ -55,8 +68,9 @@ class FrameEnd {
   #skip = 0;
   #last = false;
   #checksum = false;
-  /** Whether a byte that tells the window begins the rest of the header. */
-  #hasWindow = false;
+  /** What the rest of the header is made of, in bytes: a byte that tells the window or none, a dictionary's number, and the size of the content. */
+  #header = { window: 0, dictionary: 0, size: 0 };
+  contentSize: number | undefined;
 
   get isReached(): boolean {
     return this.#expecting === 'nothing';
@@ -85,7 +99,7 @@ class FrameEnd {
         this.#takeStart();
         return;
       case 'header':
-        if (this.#hasWindow) checkWindow(this.#field[0] as number);
+        this.#takeHeader();
         this.#expect('block', BLOCK_HEADER);
         return;
       case 'block':
@@ -102,11 +116,19 @@ class FrameEnd {
     const descriptor = this.#field[4] as number;
     const singleSegment = (descriptor & 0x20) !== 0;
     this.#checksum = (descriptor & 0x04) !== 0;
-    this.#hasWindow = !singleSegment;
     const window = singleSegment ? 0 : 1;
     const dictionary = [0, 1, 2, 4][descriptor & 3] as number;
     const size = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number;
+    this.#header = { window, dictionary, size };
     this.#expect('header', window + dictionary + size);
+  }
+
+  #takeHeader(): void {
+    const { window, dictionary, size } = this.#header;
+    if (size > 0) this.contentSize = contentSize(this.#field.subarray(window + dictionary), size);
+    if (window > 0) checkWindow(this.#field[0] as number);
+    // A single segment, which is its own window.
+    else if ((this.contentSize ?? 0) > 2 ** WINDOW_LOG) throw largeWindow();
   }
 
   #takeBlock(): void {
@@ -131,10 +153,18 @@ class FrameEnd {
   }
 }
 
+/** The field of the content's size (RFC 8878, section 3.1.1.1.4): the one of two bytes counts from 256. */
+function contentSize(field: Buffer, bytes: number): number {
+  if (bytes === 8) return Number(field.readBigUInt64LE(0));
+  return field.readUIntLE(0, bytes) + (bytes === 2 ? 256 : 0);
+}
+
 /** The window descriptor (RFC 8878, section 3.1.1.1.2): exponent and mantissa. */
 function checkWindow(descriptor: number): void {
   const base = 2 ** (10 + (descriptor >> 3));
-  if (base + (base / 8) * (descriptor & 7) > 2 ** WINDOW_LOG) {
-    throw new MalformedFrame('it asks for a zstd window of more than 8 MiB');
-  }
+  if (base + (base / 8) * (descriptor & 7) > 2 ** WINDOW_LOG) throw largeWindow();
+}
+
+function largeWindow(): MalformedFrame {
+  return new MalformedFrame('it asks for a zstd window of more than 8 MiB');
 }

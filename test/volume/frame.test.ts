@@ -1,6 +1,6 @@
 import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { framesOf, MalformedFrame } from '../../src/volume/frame.ts';
+import { type Frame, framesOf, MalformedFrame } from '../../src/volume/frame.ts';
 
 const CHECKSUM = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
@@ -10,7 +10,7 @@ function frames(bytes: Uint8Array, piece: number): Buffer[] {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += piece) pieces.push(bytes.subarray(at, at + piece));
   const found: Buffer[] = [];
-  for (const frame of framesOf(pieces)) found.push(Buffer.concat([...frame]));
+  for (const frame of framesOf(pieces)) found.push(Buffer.concat([...frame.pieces]));
   return found;
 }
 
@@ -83,6 +83,30 @@ for (const [name, make] of Object.entries(FRAMES)) {
     }
   });
 }
+
+test.each([0, 1, 255, 256, 257, 65_791, 65_792, 1_000_000])(
+  'a frame whose header says that it holds %i bytes is known to',
+  (length) => {
+    const [frame] = framesOf([zstdCompressSync(Buffer.alloc(length, 'x'), CHECKSUM)]);
+    expect([...(frame as Frame).pieces]).toHaveLength(1);
+    expect(frame?.contentSize).toBe(length);
+  },
+);
+
+test('a frame whose header does not say how much it holds', async () => {
+  const [frame] = framesOf([await streamed([Buffer.from('some text')])]);
+  expect([...(frame as Frame).pieces]).toHaveLength(1);
+  expect(frame?.contentSize).toBeUndefined();
+});
+
+test('a single segment of more than 8 MiB is a window of more than 8 MiB', () => {
+  for (const size of [2 ** 23, 2 ** 23 + 1]) {
+    const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0, 1, 0, 0]);
+    header.writeUInt32LE(size, 5);
+    if (size > 2 ** 23) expect(() => frames(header, 100)).toThrow('window');
+    else expect(frames(header, 100)).toHaveLength(1);
+  }
+});
 
 test('what begins with a skippable frame, or is no frame, is refused', () => {
   const frame = zstdCompressSync(Buffer.from('x'), CHECKSUM);

@@ -2,6 +2,7 @@
 import type { StoredCommit } from '../chain/commits.ts';
 import type { Point } from '../chain/points.ts';
 import type { ParsedSecretKey } from '../crypto/open.ts';
+import { openSessionKey } from '../crypto/session-key.ts';
 import { show } from '../format/bytes.ts';
 import type { StrategyNames } from '../format/names.ts';
 import { free } from '../free.ts';
@@ -9,16 +10,17 @@ import { inOrder } from '../in-order.ts';
 import { Pages } from '../restore/pages.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import type { Store } from '../store/store.ts';
-import { unpackVolume } from '../volume/unpack.ts';
+import { takeApart } from '../volume/chunks.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { NewFiles } from './files.ts';
 import type { Findings } from './findings.ts';
 import { checkManifest, pathsOfNewFiles } from './manifest.ts';
 import type { Patience } from './objects.ts';
+import { Opening } from './opening.ts';
 import { Scratch } from './scratch.ts';
 
 /** What checking content takes. */
-export interface ContentRequest {
+export interface ContentOptions {
   store: Store;
   names: StrategyNames;
   /** Must be a recipient's of all sets. */
@@ -30,6 +32,11 @@ export interface ContentRequest {
   onObject(bytes: number): void;
 }
 
+/** The same, with the thread that opens volumes. */
+interface ContentRequest extends ContentOptions {
+  opening: Opening;
+}
+
 /** Volumes fetched at once: the next one is on its way while one is unpacked. */
 const FETCHES = 2;
 
@@ -39,8 +46,10 @@ const FETCHES = 2;
  * files are left out. Goes on after damage. Returns how many versions of files were looked at. Errors: those of a store
  * that is away; `no-space` and `io` of the scratch.
  */
-export async function checkContent(points: readonly Point[], request: ContentRequest): Promise<number> {
-  const scratch = new Scratch(request.scratch);
+export async function checkContent(points: readonly Point[], options: ContentOptions): Promise<number> {
+  const scratch = new Scratch(options.scratch);
+  const opening = new Opening();
+  const request = { ...options, opening };
   const tables = new ChunkTables(points);
   let files = 0;
   try {
@@ -50,6 +59,7 @@ export async function checkContent(points: readonly Point[], request: ContentReq
     }
   } finally {
     scratch.close();
+    await opening.close();
   }
   return files;
 }
@@ -97,7 +107,7 @@ async function checkVolumes(
   point: Point,
   files: NewFiles,
   chunks: ChunkTable,
-  { store, key, findings, patience, onObject }: ContentRequest,
+  { store, key, opening, findings, patience, onObject }: ContentRequest,
 ): Promise<void> {
   const order = files.volumes.inOrder().map((index) => ({ index, ...files.volumes.get(index) }));
   const fetch = ({ name, object }: (typeof order)[number]) =>
@@ -118,7 +128,9 @@ async function checkVolumes(
           files.chunk(position, digest, bytes);
         };
         const wanted = isOwn ? undefined : (position: number) => files.needs(position);
-        await unpackVolume(got, key, { object: name, plainSize: object.plainSize }, onChunk, wanted);
+        const sessionKey = await openSessionKey(got, key, name);
+        const content = opening.contentOf(got, sessionKey, name);
+        await takeApart(content, { object: name, plainSize: object.plainSize }, onChunk, wanted);
         good = true;
         patience.succeeded();
       }

@@ -6,7 +6,7 @@ import type { PointItem } from '../manifest/merge.ts';
 import { fetchPart, openPart } from '../manifest/open.ts';
 import { type ManifestReader, readManifest } from '../manifest/read.ts';
 import type { ByteString } from '../model.ts';
-import type { ContentRequest } from './content.ts';
+import type { ContentOptions } from './content.ts';
 
 /**
  * Reads the whole manifest of a point's set and hands on the files that are new at that point. What is damaged is found,
@@ -14,7 +14,7 @@ import type { ContentRequest } from './content.ts';
  */
 export async function checkManifest(
   point: Point,
-  request: ContentRequest,
+  request: ContentOptions,
   onNewFile: (item: PointItem) => void,
 ): Promise<void> {
   const { commit: set, problem } = point;
@@ -40,7 +40,7 @@ export async function checkManifest(
 /** Paths of some of the files that are new at a point, by their ordinals; of what can be read. */
 export async function pathsOfNewFiles(
   point: Point,
-  request: ContentRequest,
+  request: ContentOptions,
   wanted: ReadonlySet<number>,
 ): Promise<Map<number, ByteString>> {
   const paths = new Map<number, ByteString>();
@@ -58,7 +58,7 @@ export async function pathsOfNewFiles(
 /** Files that are new at a point: all of a full, and in an incremental those that changed in its own set. */
 async function* newFiles(
   point: Point,
-  request: ContentRequest,
+  request: ContentOptions,
   counts: { listed: number },
 ): AsyncGenerator<PointItem, void> {
   const { commit: set, seq, type } = point;
@@ -75,7 +75,7 @@ async function* newFiles(
   }
 }
 
-async function openEveryPart(point: Point, request: ContentRequest): Promise<void> {
+async function openEveryPart(point: Point, request: ContentOptions): Promise<void> {
   const { commit: set } = point;
   const reader = readerOf(request);
   for (const object of manifestsOf(set.commit)) {
@@ -89,7 +89,7 @@ async function openEveryPart(point: Point, request: ContentRequest): Promise<voi
   }
 }
 
-function report({ commit: set }: Point, { names, findings, patience }: ContentRequest, error: unknown): void {
+function report({ commit: set }: Point, { names, findings, patience }: ContentOptions, error: unknown): void {
   const problem = patience.judge(error);
   const name = error instanceof HoldfastError ? error.object : undefined;
   const object = manifestsOf(set.commit).find((o) => names.object(set.commit, o.name) === name);
@@ -99,6 +99,6 @@ function report({ commit: set }: Point, { names, findings, patience }: ContentRe
     findings.addObject(set, (object ?? first) as never, problem);
 }
 
-function readerOf({ store, names, key }: ContentRequest): ManifestReader {
+function readerOf({ store, names, key }: ContentOptions): ManifestReader {
   return { store, names, key };
 }

@@ -1,0 +1,59 @@
+/** The thread behind opening.ts: decrypts and decompresses volumes, a few pieces ahead of whoever takes them. */
+import { parentPort } from 'node:worker_threads';
+import { contentOf } from '../volume/content.ts';
+import { packError } from '../worker/start.ts';
+import type { FromOpener, ToOpener } from './opening.ts';
+
+/** Pieces, of 8 MiB at most, that were posted and not taken yet. */
+const AHEAD = 2;
+
+const port = parentPort;
+if (port === null) throw new Error('opening-worker is started as a worker only');
+
+let ahead = 0;
+let isDropped = false;
+let onTaken: (() => void) | undefined;
+
+async function open({ ciphertext, sessionKey, object }: Extract<ToOpener, { kind: 'open' }>): Promise<void> {
+  ahead = 0;
+  isDropped = false;
+  for await (const piece of contentOf(ciphertext, sessionKey, object)) {
+    while (ahead >= AHEAD && !isDropped) {
+      await new Promise<void>((resolve) => {
+        onTaken = resolve;
+      });
+    }
+    if (isDropped) return;
+    ahead++;
+    // Pieces that lie in one buffer cannot be moved one by one.
+    const bytes = piece.length === piece.buffer.byteLength ? piece : Uint8Array.from(piece);
+    post({ kind: 'piece', bytes }, [bytes.buffer as ArrayBuffer]);
+  }
+}
+
+function post(message: FromOpener, moved: ArrayBuffer[] = []): void {
+  port?.postMessage(message, moved);
+}
+
+port.on('message', (message: ToOpener) => {
+  switch (message.kind) {
+    case 'open':
+      open(message).then(
+        () => post({ kind: 'end' }),
+        (error: unknown) => post({ kind: 'failed', error: packError(error) }),
+      );
+      break;
+    case 'taken':
+      ahead--;
+      onTaken?.();
+      break;
+    case 'drop':
+      isDropped = true;
+      onTaken?.();
+      break;
+    default:
+      isDropped = true;
+      onTaken?.();
+      port.close();
+  }
+});

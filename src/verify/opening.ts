@@ -1,0 +1,106 @@
+/** Opens volumes in a thread of their own, so that what they hold is checked while more of it is decrypted and decompressed. */
+import type { Worker } from 'node:worker_threads';
+import type { SessionKey } from '../crypto/decrypt.ts';
+import { freeBuffer } from '../free.ts';
+import { type PostedError, startWorker, unpackError } from '../worker/start.ts';
+import { endOf } from '../worker/stop.ts';
+
+/** What the thread is sent: a volume to open, that a piece of it was taken, or that no more is wanted of it; and that it is to end. */
+export type ToOpener =
+  | { kind: 'open'; ciphertext: Uint8Array; sessionKey: SessionKey; object: string }
+  | { kind: 'taken' }
+  | { kind: 'drop' }
+  | { kind: 'stop' };
+
+/** What it posts: the content piece by piece, then that this was all, or what was wrong. One of these two follows each `open`. */
+export type FromOpener =
+  | { kind: 'piece'; bytes: Uint8Array }
+  | { kind: 'end' }
+  | { kind: 'failed'; error: PostedError };
+
+/** What is left to its garbage collector is small. */
+const YOUNG_MIB = 3;
+
+export class Opening {
+  #worker: Worker | undefined;
+  #ended: Promise<void> | undefined;
+  /** What was posted and not looked at yet, and who waits for it. */
+  readonly #posted: FromOpener[] = [];
+  #onPosted: (() => void) | undefined;
+  #failure: Error | undefined;
+
+  /**
+   * Yields the content of a volume as contentOf() does, with the same errors; one volume at a time. The ciphertext is given away where nothing
+   * else lies in its memory.
+   */
+  async *contentOf(
+    ciphertext: Uint8Array,
+    sessionKey: SessionKey,
+    object: string,
+  ): AsyncGenerator<Buffer, void> {
+    this.#start();
+    this.#post({ kind: 'open', ciphertext, sessionKey, object }, movable(ciphertext));
+    let isOver = false;
+    try {
+      for (;;) {
+        const message = await this.#next();
+        isOver = message.kind !== 'piece';
+        if (message.kind === 'end') return;
+        if (message.kind === 'failed') throw unpackError(message.error);
+        const { bytes } = message;
+        yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+        freeBuffer(bytes.buffer);
+        this.#post({ kind: 'taken' });
+      }
+    } finally {
+      // Whoever takes no more still has to see the end of it: the next volume begins behind that.
+      if (!isOver && this.#failure === undefined) {
+        this.#post({ kind: 'drop' });
+        while ((await this.#next()).kind === 'piece');
+      }
+    }
+  }
+
+  /** Ends the thread. */
+  async close(): Promise<void> {
+    this.#post({ kind: 'stop' });
+    await this.#ended;
+  }
+
+  #start(): void {
+    if (this.#worker !== undefined) return;
+    const worker = startWorker('opening-worker', import.meta.url, undefined, YOUNG_MIB);
+    this.#ended = endOf(worker);
+    worker.on('message', (message: FromOpener) => {
+      this.#posted.push(message);
+      this.#onPosted?.();
+    });
+    worker.on('error', (error: Error) => {
+      this.#failure = error;
+      this.#onPosted?.();
+    });
+    this.#worker = worker;
+  }
+
+  async #next(): Promise<FromOpener> {
+    for (;;) {
+      const message = this.#posted.shift();
+      if (message !== undefined) return message;
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#onPosted = resolve;
+      });
+    }
+  }
+
+  #post(message: ToOpener, moved: ArrayBuffer[] = []): void {
+    this.#worker?.postMessage(message, moved);
+  }
+}
+
+/** The buffer of some bytes, where it holds nothing else but at most one byte to spare. */
+function movable({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer[] {
+  return byteOffset === 0 && buffer.byteLength - byteLength <= 1 && buffer instanceof ArrayBuffer
+    ? [buffer]
+    : [];
+}

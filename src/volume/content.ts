@@ -1,0 +1,117 @@
+/** The content of a volume, given its session key: decrypts and decompresses it piece by piece; knows nothing of the archive in it. */
+import { pipeline } from 'node:stream/promises';
+import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { decrypt, type SessionKey } from '../crypto/decrypt.ts';
+import { PIECE_SIZE } from '../crypto/pieces.ts';
+import { HoldfastError } from '../errors.ts';
+import { WINDOW_LOG } from '../format/limits.ts';
+import { freeBuffer } from '../free.ts';
+import { FRAME_CONTENT, FRAME_ROOM } from './compress.ts';
+import { type Frame, framesOf } from './frame.ts';
+
+/** Small writes and reads are dear: each is a hop to another thread. */
+const PIECE = 1024 * 1024;
+/** Pieces as small as this are copied rather than waited for. */
+const SMALL = 128 * 1024;
+/** zlib takes no smaller buffer. */
+const LEAST_CHUNK = 64;
+const DECOMPRESSION = {
+  chunkSize: PIECE,
+  params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+};
+
+/**
+ * Yields the content of a sealed object in pieces of at most 8 MiB, whose memory is given back when more is asked for, unless it was moved away by
+ * then. They come before the end of the object was seen: it is good only when the generator has ended.
+ *
+ * Errors: `damage`, naming the object, for everything that is not as docs/format.md, section 3, says.
+ */
+export async function* contentOf(
+  ciphertext: Uint8Array,
+  sessionKey: SessionKey,
+  object: string,
+): AsyncGenerator<Buffer, void> {
+  const room = Buffer.allocUnsafeSlow(FRAME_ROOM + PIECE_SIZE);
+  try {
+    for (const frame of framesOf(compressed(ciphertext, sessionKey, object))) {
+      const { bytes, isWhole } = gather(frame, room);
+      const { contentSize } = frame;
+      if (isWhole && contentSize !== undefined && contentSize <= FRAME_CONTENT)
+        yield* inOneCall(bytes, contentSize);
+      else yield* asStream(bytes, frame);
+    }
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    throw damaged(object, `cannot be unpacked (${error instanceof Error ? error.message : 'error'})`, error);
+  } finally {
+    freeBuffer(room.buffer);
+  }
+}
+
+/** The error `damage` for an object that is not what it should be. */
+export function damaged(object: string, problem: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    'damage',
+    `${object} ${problem}: it is damaged, or was not written by Holdfast; run holdfast verify to see which points it harms`,
+    { object, cause },
+  );
+}
+
+/** What a message holds. The memory of what was yielded is given back when more is asked for. */
+function* compressed(
+  ciphertext: Uint8Array,
+  sessionKey: SessionKey,
+  object: string,
+): Generator<Uint8Array, void> {
+  let last: ArrayBufferLike | undefined;
+  for (const piece of decrypt(ciphertext, sessionKey, { object })) {
+    // Several pieces may lie in one buffer.
+    if (last !== piece.buffer) release(last);
+    last = piece.buffer;
+    yield piece;
+  }
+  release(last);
+}
+
+/** The beginning of a frame, as much of it as there is room for: all of a short one. */
+function gather(frame: Frame, room: Buffer): { bytes: Buffer; isWhole: boolean } {
+  let length = 0;
+  while (length + PIECE_SIZE <= room.length) {
+    const { done, value } = frame.pieces.next();
+    if (done) return { bytes: room.subarray(0, length), isWhole: true };
+    room.set(value, length);
+    length += value.length;
+  }
+  return { bytes: room.subarray(0, length), isWhole: false };
+}
+
+/** A frame of known length is decompressed in this thread: streams copy more, and hop to another thread for each piece. */
+function* inOneCall(frame: Buffer, contentSize: number): Generator<Buffer, void> {
+  const chunkSize = Math.max(contentSize, LEAST_CHUNK);
+  const content = zstdDecompressSync(frame, { ...DECOMPRESSION, chunkSize, maxOutputLength: chunkSize });
+  yield content;
+  if (content.buffer.byteLength === chunkSize) freeBuffer(content.buffer);
+}
+
+/** A frame of any length, of which the beginning is there already. */
+async function* asStream(beginning: Buffer, frame: Frame): AsyncGenerator<Buffer, void> {
+  const zstd = createZstdDecompress(DECOMPRESSION);
+  // What goes wrong there is thrown by the reading below.
+  pipeline(forStream(beginning, frame), zstd).catch(() => {});
+  for await (const piece of zstd as AsyncIterable<Buffer>) {
+    yield piece;
+    // The decompressor fills one buffer after the other: with its last byte, one has served.
+    if (piece.byteOffset + piece.length === piece.buffer.byteLength) release(piece.buffer);
+  }
+}
+
+/** Pieces as a stream can have them: it takes large ones one at a time, but gathers small ones. */
+function* forStream(beginning: Buffer, frame: Frame): Generator<Uint8Array, void> {
+  yield beginning;
+  for (const piece of frame.pieces) yield piece.length < SMALL ? Buffer.from(piece) : piece;
+}
+
+/** Gives memory back, but for small buffers, which others may share. */
+function release(buffer: ArrayBufferLike | undefined): void {
+  if (buffer !== undefined && buffer.byteLength >= SMALL) freeBuffer(buffer);
+}

@@ -37,6 +37,9 @@ export class VolumePacker {
   #ended = 0;
   #current: OpenVolume | undefined;
   #reserved = false;
+  /** The volume before, and what compression has made of a byte lately: the guess for a volume of which nothing has been compressed. */
+  #before: OpenVolume | undefined;
+  #guess = 1;
 
   constructor(sink: ObjectSink, nameOf: (volume: number) => string, limits: PackLimits) {
     this.#sink = sink;
@@ -86,7 +89,8 @@ export class VolumePacker {
   }
 
   #open(): OpenVolume {
-    if (this.#current?.isFull(this.#limits)) this.#close(this.#current);
+    this.#guess = this.#before?.ratio ?? this.#guess;
+    if (this.#current?.isFull(this.#limits, this.#guess)) this.#close(this.#current);
     this.#current ??= new OpenVolume(
       this.#sink.open(this.#nameOf(this.#ended + 1), forVolumes(this.#limits.level)),
     );
@@ -100,6 +104,7 @@ export class VolumePacker {
       return;
     }
     volume.close();
+    this.#before = volume;
     this.#ended++;
   }
 }
@@ -111,6 +116,7 @@ class OpenVolume {
   count = 0;
   #plain = 0;
 
+
   constructor(writer: ObjectWriter) {
     this.#writer = writer;
   }
@@ -119,12 +125,17 @@ class OpenVolume {
     return this.count === 0;
   }
 
-  /** What is still being compressed counts as if it came out in the proportion seen so far. */
-  isFull(limits: PackLimits): boolean {
+  /** What is still being compressed counts as if it came out in the proportion seen so far, or in the one that is guessed. */
+  isFull(limits: PackLimits, guess: number): boolean {
     if (this.#plain >= limits.plainSize) return true;
     const { taken, out } = this.#writer.figures;
-    const ratio = taken > 0 ? Math.min(1, out / taken) : 1;
-    return out + (this.#plain - taken) * ratio >= limits.size;
+    return out + (this.#plain - taken) * (this.ratio ?? guess) >= limits.size;
+  }
+
+  /** What compression makes of a byte, as far as it is known by now. */
+  get ratio(): number | undefined {
+    const { taken, out } = this.#writer.figures;
+    return taken > 0 ? Math.min(1, out / taken) : undefined;
   }
 
   space(length: number): Buffer {

@@ -131,6 +131,49 @@ describe('volumes', () => {
     expect(packed.sink.mostOpen).toBe(1);
   });
 
+  test('are not closed early while it is not known what compression makes of them, if that of the one before is', () => {
+    const sizes: number[] = [];
+    /** What waits for compression, of all volumes: 24 MiB always do. */
+    const waiting: { figures: { taken: number; out: number }; bytes: number }[] = [];
+    let bytesWaiting = 0;
+    const lagging: ObjectSink = {
+      open: () => {
+        const figures = { taken: 0, out: 0 };
+        let plain = 0;
+        const took = (bytes: number) => {
+          plain += bytes;
+          waiting.push({ figures, bytes });
+          bytesWaiting += bytes;
+          for (let next = waiting[0]; next !== undefined && bytesWaiting > 24 * MIB; next = waiting[0]) {
+            waiting.shift();
+            bytesWaiting -= next.bytes;
+            next.figures.taken += next.bytes;
+            next.figures.out += next.bytes / 10;
+          }
+        };
+        return {
+          figures,
+          room: (bytes) => Buffer.alloc(bytes),
+          filled: took,
+          write: (bytes) => took(bytes.length),
+          end: () => void sizes.push(plain),
+          discard: () => {},
+        };
+      },
+    };
+    const packer = new VolumePacker(lagging, (volume) => `vol-${volume}`, { ...LIMITS, size: 8 * MIB });
+    const chunk = Buffer.alloc(256 * KIB);
+    for (let at = 0; at < 300 * MIB; at += chunk.length) {
+      packer.space(chunk.length);
+      packer.keep('0'.repeat(64), chunk.length);
+    }
+    packer.finish();
+    // Of the first three, nothing is known before they are closed.
+    expect(sizes[0]).toBeLessThan(10 * MIB);
+    expect(sizes.length).toBeGreaterThan(5);
+    for (const size of sizes.slice(4, -1)) expect(size).toBeGreaterThan(75 * MIB);
+  });
+
   test('are closed at their plain size, however little comes out', async () => {
     const chunks = Array.from({ length: 100 }, (_, i) => Buffer.alloc(MIB, i));
     const packed = pack(chunks, { ...LIMITS, plainSize: 16 * MIB });

@@ -116,7 +116,6 @@ class OpenVolume {
   count = 0;
   #plain = 0;
 
-
   constructor(writer: ObjectWriter) {
     this.#writer = writer;
   }

@@ -124,6 +124,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     onEvent: (event) => events.push(event),
     onProgress: options.onProgress,
     signal: options.signal,
+    threads: options.threads,
   })
     .catch((error: unknown) => {
       for (const event of events) options.onEvent(event);

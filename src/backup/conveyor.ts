@@ -2,14 +2,15 @@
 import { availableParallelism } from 'node:os';
 import { HoldfastError } from '../errors.ts';
 import type { CommitObject } from '../format/commit.ts';
-import { startWorker, unpackError } from '../worker/start.ts';
-import { endOf, StopFlag } from '../worker/stop.ts';
+import { unpackError } from '../worker/start.ts';
+import { StopFlag } from '../worker/stop.ts';
 import { placesFor } from './places.ts';
 import type { ProduceEvent, ProduceOptions, ProduceResult } from './produce.ts';
 import type { FromProducer, ProducerData } from './produce-worker.ts';
 import { PROGRESS_LENGTH } from './progress.ts';
 import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
 import { newSlabs, Slabs } from './slabs.ts';
+import { type ReadyThreads, startProducer } from './threads.ts';
 
 /** Threads that compress and seal: on two cores, the second one has work while the producer waits. More than these are waiting for the producer. */
 const SEALERS = Math.min(4, availableParallelism());
@@ -28,6 +29,8 @@ export interface ConveyorOptions {
   /** Called with the shared figures (see PROGRESS) before work begins. */
   onProgress: (figures: Float64Array) => void;
   signal: AbortSignal;
+  /** Threads that are ready, if there are any: they are taken. */
+  threads?: ReadyThreads | undefined;
 }
 
 /** What a run made: the producer's account, and all objects, in the order of the commit. */
@@ -57,9 +60,10 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     width: SEALERS,
     places: placesFor(options.produce.limits.size, options.uploads),
     slabs: memory,
+    ready: options.threads?.takeSealer(),
   });
-  const producer = startWorker('produce-worker', import.meta.url, data);
-  const producerEnded = endOf(producer);
+  const { worker: producer, ended: producerEnded, tell } = options.threads?.takeProducer() ?? startProducer();
+  tell({ kind: 'produce', data });
   const objects: CommitObject[] = [];
   const open = new Map<number, { name: string; sealing: Sealing }>();
   const underWay = new Set<Promise<void>>();

@@ -7,6 +7,7 @@ import type { Strategy } from '../strategy/strategy.ts';
 import type { Plan, RequestedType } from './plan.ts';
 import type { ProduceEvent } from './produce.ts';
 import type { Forecast } from './survey.ts';
+import type { ReadyThreads } from './threads.ts';
 
 /** Everything that a backup works with. The caller holds the lock of the state folder. */
 export interface BackupOptions {
@@ -32,4 +33,6 @@ export interface BackupOptions {
   onProgress: (figures: Float64Array) => void;
   /** Where somebody watches: hears, as soon as it is known, what will be read in all. */
   onForecast?: (forecast: Forecast) => void;
+  /** Threads that are ready, if there are any. What is not taken of them, the caller ends. */
+  threads?: ReadyThreads;
 }

@@ -1,12 +1,13 @@
 /** The producer's worker: runs produce(), and hands its objects on slab by slab. It never turns its event loop. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Compression, ObjectSink, ObjectWriter } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { StopFlag, Stopped } from '../worker/stop.ts';
+import { Gate } from './gate.ts';
 import { type ProduceEvent, type ProduceOptions, type ProduceResult, produce } from './produce.ts';
 import { FIGURES, FIGURES_LENGTH, SLAB, Slabs, type SlabsMemory } from './slabs.ts';
 
-/** What the worker is started with. */
+/** What the worker needs to know. */
 export interface ProducerData {
   options: ProduceOptions;
   /** Shared memory of the running figures. */
@@ -17,6 +18,9 @@ export interface ProducerData {
   objectsInFlight: number;
   slabs: SlabsMemory;
 }
+
+/** What it is sent: one of these, once, before the gate is opened that it was started with. */
+export type ToProducer = { kind: 'produce'; data: ProducerData } | { kind: 'stop' };
 
 /** What the worker posts. */
 export type FromProducer =
@@ -29,13 +33,19 @@ export type FromProducer =
 
 const port = parentPort;
 if (port === null) throw new Error('produce-worker is started as a worker only');
-const data = workerData as ProducerData;
-const stop = new StopFlag(data.stop);
-const slabs = new Slabs(data.slabs);
-let keys = 0;
+
+/** What all objects of a run share. */
+interface Run {
+  stop: StopFlag;
+  slabs: Slabs;
+  objectsInFlight: number;
+  /** Of the objects that were begun, the last one's. */
+  key: number;
+}
 
 /** One object: it is begun when its first slab is handed on. */
 class SlabWriter implements ObjectWriter {
+  readonly #run: Run;
   readonly #name: string;
   readonly #compression: Compression;
   readonly #figures = new Float64Array(
@@ -47,7 +57,8 @@ class SlabWriter implements ObjectWriter {
   #used = 0;
   #plain = 0;
 
-  constructor(name: string, compression: Compression) {
+  constructor(run: Run, name: string, compression: Compression) {
+    this.#run = run;
     this.#name = name;
     this.#compression = compression;
   }
@@ -59,6 +70,7 @@ class SlabWriter implements ObjectWriter {
   room(bytes: number): Buffer {
     if (this.#view.length - this.#used < bytes) this.#hand();
     if (this.#slab === undefined) {
+      const { slabs, stop } = this.#run;
       this.#slab = slabs.take(stop);
       this.#view = slabs.view(this.#slab).subarray(0, SLAB);
     }
@@ -88,7 +100,7 @@ class SlabWriter implements ObjectWriter {
 
   discard(): void {
     if (this.#plain > 0) throw new Error(`${this.#name} was given up in the midst of it`);
-    if (this.#slab !== undefined) slabs.give(this.#slab);
+    if (this.#slab !== undefined) this.#run.slabs.give(this.#slab);
     this.#slab = undefined;
   }
 
@@ -97,8 +109,9 @@ class SlabWriter implements ObjectWriter {
     const slab = this.#slab;
     if (slab === undefined || this.#used === 0) return;
     if (this.#key === 0) {
-      slabs.beginObject(data.objectsInFlight, stop);
-      this.#key = ++keys;
+      const { slabs, objectsInFlight, stop } = this.#run;
+      slabs.beginObject(objectsInFlight, stop);
+      this.#key = ++this.#run.key;
       const figures = this.#figures.buffer as SharedArrayBuffer;
       post({ kind: 'open', key: this.#key, name: this.#name, compression: this.#compression, figures });
     }
@@ -109,17 +122,30 @@ class SlabWriter implements ObjectWriter {
   }
 }
 
-const sink: ObjectSink = { open: (name, compression) => new SlabWriter(name, compression) };
-
 function post(message: FromProducer): void {
   port?.postMessage(message);
 }
 
-try {
-  const onEvent = (event: ProduceEvent) => post({ kind: 'event', event });
-  const result = produce(data.options, sink, onEvent, new Float64Array(data.progress), () => stop.check());
-  post({ kind: 'done', result });
-} catch (error) {
-  // Whoever set the flag does not listen any more.
-  if (!(error instanceof Stopped)) post({ kind: 'failed', error: packError(error) });
+function run(data: ProducerData): void {
+  const stop = new StopFlag(data.stop);
+  const shared: Run = {
+    stop,
+    slabs: new Slabs(data.slabs),
+    objectsInFlight: data.objectsInFlight,
+    key: 0,
+  };
+  const sink: ObjectSink = { open: (name, compression) => new SlabWriter(shared, name, compression) };
+  try {
+    const onEvent = (event: ProduceEvent) => post({ kind: 'event', event });
+    const result = produce(data.options, sink, onEvent, new Float64Array(data.progress), () => stop.check());
+    post({ kind: 'done', result });
+  } catch (error) {
+    // Whoever set the flag does not listen any more.
+    if (!(error instanceof Stopped)) post({ kind: 'failed', error: packError(error) });
+  }
 }
+
+new Gate(workerData as SharedArrayBuffer).wait();
+const { message } = receiveMessageOnPort(port) as { message: ToProducer };
+if (message.kind === 'produce') run(message.data);
+port.close();

@@ -5,11 +5,11 @@
 import type { Worker } from 'node:worker_threads';
 import { type ParsedRecipient, parseRecipients, type SessionStart, startSession } from '../crypto/seal.ts';
 import type { Compression } from '../volume/sink.ts';
-import { startWorker, unpackError } from '../worker/start.ts';
-import { endOf } from '../worker/stop.ts';
+import { unpackError } from '../worker/start.ts';
 import { Places } from './places.ts';
-import type { FromSealer, SealedObject, SealerData, ToSealer } from './seal-worker.ts';
-import { FIGURES } from './slabs.ts';
+import type { FromSealer, SealedObject, ToSealer } from './seal-worker.ts';
+import { FIGURES, type SlabsMemory } from './slabs.ts';
+import { startSealer, type Thread } from './threads.ts';
 
 export type { SealedObject } from './seal-worker.ts';
 
@@ -24,7 +24,9 @@ export interface SealPoolOptions {
   /** Places for parts of sealed objects that may be in use at once. */
   places: number;
   /** What content comes in; the workers give each slab back. */
-  slabs: SealerData;
+  slabs: SlabsMemory;
+  /** A thread that is ready, if there is one: the first to be used. */
+  ready?: Thread | undefined;
 }
 
 /** One object that is being sealed. */
@@ -37,10 +39,7 @@ export interface Sealing {
   release(): void;
 }
 
-interface Lane {
-  worker: Worker;
-  /** Resolves when the worker is no more. */
-  ended: Promise<void>;
+interface Lane extends Thread {
   /** What it compresses. */
   compressing: Part | undefined;
   /** Objects of its own that are not sealed yet. */
@@ -146,8 +145,11 @@ export class SealPool {
   /** Ends the workers, whatever is being sealed; a session key that is being made is waited for. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { worker } of this.#lanes) post(worker, { kind: 'stop' });
-    await Promise.all([...this.#starting, ...this.#lanes.map(({ ended }) => ended)]);
+    const { ready } = this.#options;
+    const unused = this.#lanes.length === 0 && ready !== undefined ? [ready] : [];
+    const threads = [...this.#lanes, ...unused];
+    for (const { worker } of threads) post(worker, { kind: 'stop' });
+    await Promise.all([...this.#starting, ...threads.map(({ ended }) => ended)]);
   }
 
   /** Makes a session key, and hands it on. */
@@ -236,8 +238,15 @@ export class SealPool {
   }
 
   #startLane(): Lane {
-    const worker = startWorker('seal-worker', import.meta.url, this.#options.slabs);
-    const lane: Lane = { worker, ended: endOf(worker), compressing: undefined, jobs: 0 };
+    const { ready, slabs } = this.#options;
+    const isFirst = this.#lanes.length === 0;
+    const lane: Lane = {
+      ...((isFirst ? ready : undefined) ?? startSealer()),
+      compressing: undefined,
+      jobs: 0,
+    };
+    const { worker } = lane;
+    post(worker, { kind: 'slabs', memory: slabs });
     worker.on('message', (message: FromSealer) => {
       if (message.kind === 'failed') {
         this.#onFailure(unpackError(message.error));

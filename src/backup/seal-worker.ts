@@ -3,7 +3,7 @@
  * keys; digests the ciphertext. Knows no recipient: openpgp.js is not loaded here.
  */
 import { createHash } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { DataPacket, partsFor } from '../crypto/data-packet.ts';
 import type { SessionStart } from '../crypto/seal.ts';
 import { compressInPlace } from '../volume/compress.ts';
@@ -11,14 +11,12 @@ import type { Compression } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { Slabs, type SlabsMemory } from './slabs.ts';
 
-/** What it is started with: the slabs that content comes in. */
-export type SealerData = SlabsMemory;
-
 /**
- * What it is sent: slabs to compress; of each object of its own the beginning, the compressed content in its order, and the end, those of
+ * What it is sent: first the slabs that content comes in; then slabs to compress; of each object of its own the beginning, the compressed content in its order, and the end, those of
  * several objects in any order; `stop` at any moment. Places are memory for parts of the sealed object, as many as it has said that it needs.
  */
 export type ToSealer =
+  | { kind: 'slabs'; memory: SlabsMemory }
   | { kind: 'compress'; slab: number; length: number; compression: Compression }
   | { kind: 'begin'; key: number; start: SessionStart }
   | { kind: 'content'; key: number; slab: number; length: number }
@@ -46,7 +44,7 @@ const SMALL = 64 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('seal-worker is started as a worker only');
-const slabs = new Slabs(workerData as SealerData);
+let slabs: Slabs;
 let isStopped = false;
 
 /** The sealed bytes of an object in the making. */
@@ -161,6 +159,10 @@ class Sealing {
 const own = new Map<number, Sealing>();
 
 function perform(message: Exclude<ToSealer, { kind: 'stop' }>): void {
+  if (message.kind === 'slabs') {
+    slabs = new Slabs(message.memory);
+    return;
+  }
   if (message.kind === 'compress') {
     const { slab, compression } = message;
     const length = compressInPlace(slabs.view(slab), message.length, compression);

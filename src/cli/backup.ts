@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import type { ProduceEvent, SkippedEvent } from '../backup/events.ts';
 import type { RequestedType } from '../backup/plan.ts';
 import type { Forecast } from '../backup/survey.ts';
+import type { ReadyThreads } from '../backup/threads.ts';
 import type { BackupOutcome } from '../backup.ts';
 import { show, toText } from '../format/bytes.ts';
 import type { Incident } from '../index/compare.ts';
@@ -54,6 +55,18 @@ Example (crontab):
 }
 
 async function run(options: Options, context: CliContext): Promise<void> {
+  if (options.dryRun) return work(options, context, undefined);
+  // First of all: they get ready while strategy, state and store are looked at.
+  const { ReadyThreads } = await import('../backup/threads.ts');
+  const threads = new ReadyThreads();
+  try {
+    await work(options, context, threads);
+  } finally {
+    await threads.close();
+  }
+}
+
+async function work(options: Options, context: CliContext, threads: ReadyThreads | undefined): Promise<void> {
   const [{ backup, dryRun }, { openHost }, { loadSigner }, { SILENT, startProgress }] = await Promise.all([
     import('../backup.ts'),
     import('./host.ts'),
@@ -104,7 +117,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
     const outcome = await withSignals(async (signal) => {
       // Nothing that is on its way to the store is waited for.
       signal.addEventListener('abort', () => void host.store.close(), { once: true });
-      return backup({ ...backupOptions, signal });
+      return backup({ ...backupOptions, signal, ...(threads && { threads }) });
     }).finally(() => {
       figures?.stop();
       progress.stop();

@@ -37,9 +37,10 @@ export class VolumePacker {
   #ended = 0;
   #current: OpenVolume | undefined;
   #reserved = false;
-  /** The volume before, and what compression has made of a byte lately: the guess for a volume of which nothing has been compressed. */
-  #before: OpenVolume | undefined;
+  /** What compression has made of a byte lately: the guess for a volume of which nothing has been compressed. */
   #guess = 1;
+  /** Volumes that were closed, and of which that is not known yet, oldest first. */
+  readonly #closed: OpenVolume[] = [];
 
   constructor(sink: ObjectSink, nameOf: (volume: number) => string, limits: PackLimits) {
     this.#sink = sink;
@@ -89,7 +90,7 @@ export class VolumePacker {
   }
 
   #open(): OpenVolume {
-    this.#guess = this.#before?.ratio ?? this.#guess;
+    this.#learn();
     if (this.#current?.isFull(this.#limits, this.#guess)) this.#close(this.#current);
     this.#current ??= new OpenVolume(
       this.#sink.open(this.#nameOf(this.#ended + 1), forVolumes(this.#limits.level)),
@@ -104,8 +105,15 @@ export class VolumePacker {
       return;
     }
     volume.close();
-    this.#before = volume;
+    this.#closed.push(volume);
     this.#ended++;
+  }
+
+  #learn(): void {
+    for (let ratio = this.#closed[0]?.ratio; ratio !== undefined; ratio = this.#closed[0]?.ratio) {
+      this.#guess = ratio;
+      this.#closed.shift();
+    }
   }
 }
 

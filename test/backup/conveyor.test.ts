@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as openpgp from 'openpgp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type ConveyorOptions, runConveyor } from '../../src/backup/conveyor.ts';
+import { ReadyThreads } from '../../src/backup/threads.ts';
 import { unpackVolume } from '../../src/volume/unpack.ts';
 import { noise } from '../chunk/noise.ts';
 import { makeKeys, type QuickKeys } from '../helpers/quick-store.ts';
@@ -66,28 +67,46 @@ async function portsSoon(expected: number): Promise<number> {
 }
 
 describe('the conveyor', () => {
-  test('stores every object once, lists them in order, and what it lists is what it stored', async () => {
-    const stored = new Map<string, Buffer>();
-    const store = async (name: string, { pieces }: { pieces: Uint8Array[] }) => {
-      // The memory is used again afterwards: what is kept must be a copy.
-      await sleep(Math.random() * 20);
-      expect(stored.has(name)).toBe(false);
-      stored.set(name, Buffer.concat(pieces));
-    };
-    const { objects, result } = await runConveyor(await newRun(9, { store }));
-    expect(objects.map(({ name }) => name)).toEqual(
-      [...stored.keys()].sort((a, b) => (a[0] === b[0] ? (a < b ? -1 : 1) : a < b ? 1 : -1)),
-    );
-    expect(result.counts).toMatchObject({ files: 9, bytes: 9 * MIB });
-    let chunks = 0;
-    for (const { name, size, plainSize } of objects) {
-      const bytes = stored.get(name) as Buffer;
-      expect(bytes.length).toBe(size);
-      if (!name.startsWith('vol-')) continue;
-      await unpackVolume(bytes, keys.secret, { object: name, plainSize }, () => void chunks++);
-    }
-    expect(chunks).toBeGreaterThanOrEqual(9);
+  test('ends threads that were ready also where it is interrupted before it begins', async () => {
+    const before = ports();
+    const threads = new ReadyThreads();
+    const run = runConveyor(await newRun(3, { threads, signal: AbortSignal.abort() }));
+    await expect(run).rejects.toMatchObject({ code: 'interrupted' });
+    await threads.close();
+    expect(await portsSoon(before)).toBe(before);
   });
+
+  test.each([
+    ['starts itself', () => undefined],
+    ['finds ready', () => new ReadyThreads()],
+  ])(
+    'stores every object once, lists them in order, and what it lists is what it stored, with threads that it %s',
+    async (_, make) => {
+      const threads = make();
+      const stored = new Map<string, Buffer>();
+      const store = async (name: string, { pieces }: { pieces: Uint8Array[] }) => {
+        // The memory is used again afterwards: what is kept must be a copy.
+        await sleep(Math.random() * 20);
+        expect(stored.has(name)).toBe(false);
+        stored.set(name, Buffer.concat(pieces));
+      };
+      const { objects, result } = await runConveyor(await newRun(9, { store, threads }));
+      expect(threads?.takeProducer()).toBeUndefined();
+      expect(threads?.takeSealer()).toBeUndefined();
+      expect(objects.map(({ name }) => name)).toEqual(
+        [...stored.keys()].sort((a, b) => (a[0] === b[0] ? (a < b ? -1 : 1) : a < b ? 1 : -1)),
+      );
+      expect(result.counts).toMatchObject({ files: 9, bytes: 9 * MIB });
+      let chunks = 0;
+      for (const { name, size, plainSize } of objects) {
+        const bytes = stored.get(name) as Buffer;
+        expect(bytes.length).toBe(size);
+        if (!name.startsWith('vol-')) continue;
+        await unpackVolume(bytes, keys.secret, { object: name, plainSize }, () => void chunks++);
+      }
+      expect(chunks).toBeGreaterThanOrEqual(9);
+    },
+  );
 
   test('never has more puts under way than were asked for', async () => {
     let underWay = 0;

@@ -1,5 +1,5 @@
 /** One data set in one kind of store: all works by all tools in turn, round by round. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, CommandFailed, type Measured, type Runner } from './measure.ts';
 import type { Result, Run } from './results.ts';
@@ -38,6 +38,8 @@ export async function compare(comparison: Comparison): Promise<Result[]> {
   const results = new Results(comparison);
   const expected = tally(making.folder);
   const file = set.works.includes('restore one file') ? oneFile(making.folder) : '';
+  const kept = join(comparison.folder, `${set.name}-${target}-restored`);
+  rmSync(kept, { recursive: true, force: true });
   for (let round = 0; round < rounds; round++) {
     const folder = join(comparison.folder, `${set.name}-${target}`);
     // What a run that was killed may have left.
@@ -53,8 +55,7 @@ export async function compare(comparison: Comparison): Promise<Result[]> {
         if (work === 'incremental') await set.change?.(making);
         for (const worker of workers) {
           if (results.hasFailed(worker.tool)) continue;
-          // What was restored stays until the round is over: ext4 takes long to make files where many were deleted in the minutes before.
-          const to = join(worker.folder, `${work} to`);
+          const to = join(worker.folder, RESTORED[work] ?? 'none');
           const command = commandOf(worker.job, { work, to, file });
           if (command === undefined) continue;
           await results.add(worker.tool, work, expected.bytes, async () => {
@@ -71,10 +72,31 @@ export async function compare(comparison: Comparison): Promise<Result[]> {
       }
     } finally {
       await place.end();
+      if (hasRoomFor(comparison.folder, KEPT * expected.bytes)) keepRestored(folder, kept, round);
       rmSync(folder, { recursive: true, force: true });
     }
   }
+  rmSync(kept, { recursive: true, force: true });
   return results.all();
+}
+
+/** Where works that restore put it, in the folder of the tool. */
+const RESTORED: Partial<Record<Work, string>> = { restore: 'restored', 'restore one file': 'one-file' };
+/** So many times the data must be free for what was restored in a round to be kept. */
+const KEPT = 12;
+
+function hasRoomFor(folder: string, bytes: number): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize > bytes;
+}
+
+/** Moves what was restored out of the way. It is deleted after the last round: ext4 takes long to make files where many were deleted in the minutes before. */
+function keepRestored(folder: string, kept: string, round: number): void {
+  mkdirSync(kept, { recursive: true });
+  for (const tool of readdirSync(folder)) {
+    const restored = join(folder, tool, 'restored');
+    if (existsSync(restored)) renameSync(restored, join(kept, `${round}-${tool}`));
+  }
 }
 
 async function prepare(

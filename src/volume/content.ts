@@ -6,13 +6,14 @@ import { PIECE_SIZE } from '../crypto/pieces.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
 import { freeBuffer } from '../free.ts';
-import { FRAME_CONTENT, FRAME_ROOM } from './compress.ts';
 import { type Frame, framesOf } from './frame.ts';
 
 /** Small writes and reads are dear: each is a hop to another thread. */
 const PIECE = 1024 * 1024;
 /** Pieces as small as this are copied rather than waited for. */
 const SMALL = 128 * 1024;
+/** Frames of so much content, more than the program makes, are opened in one call, if they have not grown. */
+const ONE_CALL = 2 ** WINDOW_LOG;
 /** zlib takes no smaller buffer. */
 const LEAST_CHUNK = 64;
 const DECOMPRESSION = {
@@ -31,12 +32,12 @@ export async function* contentOf(
   sessionKey: SessionKey,
   object: string,
 ): AsyncGenerator<Buffer, void> {
-  const room = Buffer.allocUnsafeSlow(FRAME_ROOM + PIECE_SIZE);
+  const room = Buffer.allocUnsafeSlow(ONE_CALL + 2 * PIECE_SIZE);
   try {
     for (const frame of framesOf(compressed(ciphertext, sessionKey, object))) {
       const { bytes, isWhole } = gather(frame, room);
       const { contentSize } = frame;
-      if (isWhole && contentSize !== undefined && contentSize <= FRAME_CONTENT)
+      if (isWhole && contentSize !== undefined && contentSize <= ONE_CALL)
         yield* inOneCall(bytes, contentSize);
       else yield* asStream(bytes, frame);
     }

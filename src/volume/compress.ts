@@ -8,7 +8,7 @@ import type { Compression } from './sink.ts';
 export const FRAME_CONTENT = 4 * 1024 * 1024;
 /** Memory for a frame, as much as zstd asks for so that it writes straight into it (ZSTD_compressBound): the content is not copied then. */
 export const FRAME_ROOM = FRAME_CONTENT + FRAME_CONTENT / 256;
-/** Lines of a manifest repeat what came shortly before: a window of 2 MiB, as zstd takes at its middle levels, costs a third of the memory of 8 MiB. */
+/** Lines of a manifest repeat what came shortly before: a larger window than zstd takes at its middle levels gains nothing. */
 const LINES_WINDOW_LOG = 21;
 
 /** How volumes are compressed at a level. */

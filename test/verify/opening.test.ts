@@ -41,7 +41,7 @@ async function whole(
 }
 
 test.each([
-  ['in frames of 8 MiB', FRAME_CONTENT],
+  ['in frames as the program makes them', FRAME_CONTENT],
   ['in short frames', 100_000],
   ['in one frame, which is too long for one call', 1024 * MIB],
 ])('volumes come whole, one after the other: %s', async (_, frameSize) => {

@@ -109,7 +109,7 @@ test.each([
   [['diff', '3d', 'latest', '/srv'], undefined],
   [['restore', '--overwrite', 'never', '--overwrite', '/srv', '--in-place', '--overwrite'], undefined],
   [['config', 'check', '--card', 'x'], '"config check" has no --card'],
-  [['restore', '--to', 'x', '--signer', 'A', 'B', '/srv'], undefined],
+  [['restore', '--to', 'x', '--signer', 'A', '--signer', 'B', '/srv'], undefined],
 ])('%j is judged as the program judges it', (words, expected) => {
   expect(fault(words)).toBe(expected);
 });

@@ -180,7 +180,7 @@ function twoWriters(successor: StoredCommit): HoldfastError {
   const { seq, time } = successor.commit;
   return new HoldfastError(
     'two-writers',
-    `two hosts write here: another one took over at point ${seq} (${time}); stop backups on one of them, and if this one is to go on, run "holdfast init --adopt ${signer}"`,
+    `two hosts write here: another one, or this one with another state folder (a run by hand, or as another user), took over at point ${seq} (${time}); stop backups on one of them, or with one of the folders, and if this one is to go on, run "holdfast init --adopt ${signer}"`,
     { object: successor.name },
   );
 }

@@ -35,8 +35,8 @@ ${keys.join('\n')}
   It must NOT be on the backed-up machine. Without both, nothing can be restored.
 
 THE RESTORING MACHINE NEEDS
-  Access to the store, free space of at least the size of the point (the first
-  command shows it, and restore checks it), and either Holdfast (Node.js 22.15 or
+  Access to the store, free space of at least the size of the point (restore
+  says it, and checks it, before it writes), and either Holdfast (Node.js 22.15 or
   newer) or, without Holdfast, the packages ${packages(strategy.store)}.
 ${access(strategy.store)}
 TO RESTORE WITH HOLDFAST

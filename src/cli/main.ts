@@ -8,6 +8,7 @@ import { EXIT, exitCodeOf } from './exit.ts';
 import { watchParent } from './parent.ts';
 import { refuseRawBytes, withRawBytes } from './raw-arguments.ts';
 import { lastSignal } from './signals.ts';
+import { withSigners } from './signer-words.ts';
 import { programVersion } from './version.ts';
 
 /** Every command and where it is made: loaded only when it is asked for, so that each starts fast. */
@@ -60,7 +61,7 @@ export async function main(argv: string[]): Promise<number> {
     const program = await makeProgram(argv, context);
     // What was handed over went through text; the parent has it as it was.
     const files = [...(isHandedOver ? [`/proc/${process.ppid}/cmdline`] : []), '/proc/self/cmdline'];
-    await program.parseAsync(withRawBytes(argv, files), { from: 'user' });
+    await program.parseAsync(withSigners(withRawBytes(argv, files)), { from: 'user' });
     return answerLost ? context.exitCode || EXIT.failed : context.exitCode;
   } catch (error) {
     return report(error, argv, context);

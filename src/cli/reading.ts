@@ -42,7 +42,6 @@ export interface Reading extends LoadedCommits {
 
 /** Adds -c, --store, --name and --signer to a command. */
 export function addReadingOptions(command: Command): Command {
-  command.hook('preAction', (_, action) => giveBackPaths(action));
   return command
     .option(
       '-c, --config <file>',
@@ -54,22 +53,10 @@ export function addReadingOptions(command: Command): Command {
     )
     .option('--name <name>', 'name of the strategy, with --store')
     .option(
-      '--signer <fingerprint...>',
-      'trust commits by these signers only (instead of signer: in the strategy)',
+      '--signer <fingerprint>',
+      'trust commits by this signer only, or by these if it is given several times (instead of signer: in the strategy)',
+      (fingerprint: string, before: string[] = []) => [...before, fingerprint],
     );
-}
-
-/**
- * `--signer A B /srv/www`: commander takes all three for signers. A path begins with a slash and a fingerprint never
- * does, so it is clear what was meant.
- */
-function giveBackPaths(command: Command): void {
-  const taken = (command.getOptionValue('signer') as string[] | undefined) ?? [];
-  const signers = taken.filter((text) => !text.startsWith('/'));
-  const paths = (command.processedArgs as unknown[]).find((one) => Array.isArray(one));
-  if (paths === undefined || signers.length === 0) return;
-  paths.push(...taken.filter((text) => text.startsWith('/')));
-  command.setOptionValue('signer', signers);
 }
 
 /**

@@ -41,7 +41,7 @@ export function addRestoreOptions(command: Command): Command {
   command.hook('preAction', (_, action) => giveBackPath(action));
   return command
     .option('--to <dir>', 'folder to restore into; made where it is not there')
-    .option('--in-place', 'restore to where it was; asks first')
+    .option('--in-place', 'restore to where it was, over what is there (see --overwrite); asks first')
     .option('--tar', 'write a tar archive (PAX) to standard output')
     .option('--at <when>', 'which point: latest, a seq, an id, a time, or an age such as 3d', 'latest')
     .option(

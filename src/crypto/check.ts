@@ -67,7 +67,10 @@ export async function checkSignature(
   const id = packet.issuerKeyID;
   const candidates = verifiers.filter((verifier) => verifier.key.getKeys(id).length > 0);
   if (candidates.length === 0) {
-    return { problem: 'unknown-signer', detail: `made by the key ${id.toHex().toUpperCase()}` };
+    // The whole fingerprint, which a pin takes, where the signature says it (RFC 9580, section 5.2.3.35); it is only what it says.
+    const { issuerFingerprint } = packet;
+    const key = issuerFingerprint ? Buffer.from(issuerFingerprint).toString('hex') : id.toHex();
+    return { problem: 'unknown-signer', detail: `made by the key ${key.toUpperCase()}` };
   }
   const reasons: string[] = [];
   for (const { fingerprint, key } of candidates) {

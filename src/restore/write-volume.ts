@@ -227,7 +227,11 @@ class VolumeWriter {
       const path = show(file.path);
       if (endsRestore(error)) throw writeFailed(path, error);
       if (systemCode(error) === undefined) throw error;
-      this.#giveUp(file, 'io', `cannot be written (${systemCode(error)})`);
+      const reason =
+        systemCode(error) === 'ENOTEMPTY'
+          ? 'a folder that is not empty is in its way: move it away'
+          : systemCode(error);
+      this.#giveUp(file, 'io', `cannot be written (${reason})`);
     }
   }
 

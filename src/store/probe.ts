@@ -130,14 +130,34 @@ async function* expectation(probed: Probed): Findings {
     store.stat(expected),
   );
   if ('error' in seen) yield { subject, state: 'bad', what: words(seen.error) };
-  else if (seen.value !== undefined)
+  else if (seen.value !== undefined) {
     yield { subject, state: 'good', what: `its commit ${expected} is in the store` };
-  else {
+    yield* laterFinding(probed, expected);
+  } else {
     const what = `store ${store.label}: ${expected}, the commit of the newest point that was made here, is not there`;
     const advice =
       'is this the right store, with the right prefix? If it is, somebody has removed points: "holdfast points" tells what is left';
     yield { subject, state: 'bad', what, advice };
   }
+}
+
+/** Points that are newer than the newest one of the index: the next backup takes them for those of another host. */
+async function* laterFinding({ store, strategy, patience }: Probed, expected: string): Findings {
+  const names = new StrategyNames(strategy);
+  const own = names.parseCommit(expected)?.seq ?? 0;
+  const newest = async () => {
+    let seq = 0;
+    for await (const { name } of store.list(names.commits))
+      seq = Math.max(seq, names.parseCommit(name)?.seq ?? 0);
+    return seq;
+  };
+  const listed = await lookAt(`store ${store.label}: cannot be listed`, patience, newest());
+  // That it cannot be listed was said before.
+  if ('error' in listed || listed.value <= own) return;
+  const what = `store ${store.label}: it holds point ${listed.value} already, of which the index of this machine knows nothing: the next backup stops, or begins a new chain`;
+  const advice =
+    'is there another machine that writes here, or another state folder (--state-dir, HOLDFAST_STATE_DIR, another user)? Use one alone; "holdfast backup" says how to go on';
+  yield { subject: 'newest point', state: 'bad', what, advice };
 }
 
 /** A store without any commit is most likely the wrong one, where somebody wants to restore. */

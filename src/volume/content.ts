@@ -33,19 +33,25 @@ export async function* contentOf(
   object: string,
 ): AsyncGenerator<Buffer, void> {
   const room = Buffer.allocUnsafeSlow(ONE_CALL + 2 * PIECE_SIZE);
+  let isStreaming = false;
   try {
     for (const frame of framesOf(compressed(ciphertext, sessionKey, object))) {
       const { bytes, isWhole } = gather(frame, room);
       const { contentSize } = frame;
       if (isWhole && contentSize !== undefined && contentSize <= ONE_CALL)
         yield* inOneCall(bytes, contentSize);
-      else yield* asStream(bytes, frame);
+      else {
+        isStreaming = true;
+        yield* asStream(bytes, frame);
+        isStreaming = false;
+      }
     }
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     throw damaged(object, `cannot be unpacked (${error instanceof Error ? error.message : 'error'})`, error);
   } finally {
-    freeBuffer(room.buffer);
+    // A stream that was given up in its midst may still be reading in it, in a thread of Node's.
+    if (!isStreaming) freeBuffer(room.buffer);
   }
 }
 

@@ -90,7 +90,7 @@ test('a clone that backs up too: it ends with 3, the first with 1, until one of 
   expectRefused(
     refused,
     1,
-    /two hosts write here: another one took over at point 3 .*run "holdfast init --adopt [0-9A-F]{40}"/,
+    /two hosts write here: another one, or this one with another state folder .* took over at point 3 .*run "holdfast init --adopt [0-9A-F]{40}"/,
   );
   // It stays so: they do not take turns.
   expectRefused(await machine.run('backup'), 1, /two hosts write here/);
@@ -109,7 +109,7 @@ test('a clone that backs up too: it ends with 3, the first with 1, until one of 
   expectRefused(
     await machine.runAs(clone, 'backup'),
     1,
-    /two hosts write here: another one took over at point 5/,
+    /two hosts write here: another one, or this one .* took over at point 5/,
   );
   await expectAll(machine, points);
 });
@@ -191,7 +191,7 @@ test('a machine that is replaced: refused with 2, adopted, and the old points st
   expect(code, stderr).toBe(2);
   expect(stderr).toMatch(
     new RegExp(
-      `\\nholdfast: .*commits/0000000002-.*made by the key ${old.slice(-16)}, which is not trusted.*--at 3\\n$`,
+      `\\nholdfast: .*commits/0000000002-.*made by the key ${old}, which is not trusted.*--at 3\\n$`,
     ),
   );
 });

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Deviations, type HandmadeSet, HandmadeStore, type Tree } from '../helpers/handmade-set.ts';
 import { type Ended, project, run } from '../helpers/script.ts';
@@ -119,6 +120,17 @@ describe('what comes back', () => {
     set.file('/srv/long', pieces, OWNER);
     set.file('/srv/past', [set.chunk('past')], OWNER);
     expect(await restored(store, set.commit({ linesPerPart: 1 }))).toEqual([]);
+  });
+
+  test('the content of objects may be cut into frames anywhere', async () => {
+    const inThree = (_name: string, content: Buffer) => {
+      const cuts = [0, 1, content.length >> 1, content.length];
+      return Buffer.concat(
+        cuts.slice(1).map((end, i) => zstdCompressSync(content.subarray(cuts[i] as number, end))),
+      );
+    };
+    const { store, tree } = await small({ frame: inThree });
+    expect(await restored(store, tree)).toEqual([]);
   });
 
   test('the set that names a point may be given by its number with its id, or by the id', async () => {

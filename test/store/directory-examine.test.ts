@@ -87,6 +87,28 @@ test('the newest point of this host is looked for in the store', async () => {
   expectFinding(await examine(store, { expected }), 'newest point', 'good', /is in the store/);
 });
 
+test('points that are newer than the newest one of this host are bad', async () => {
+  const store = await storeFolder();
+  const commit = (seq: number, id: string) =>
+    `town/commits/${String(seq).padStart(10, '0')}-${id.repeat(32)}.json`;
+  mkdirSync(join(store, 'town/commits'), { recursive: true });
+  for (const name of [commit(1, 'a'), commit(2, 'b')]) writeFileSync(join(store, name), '{}');
+  writeFileSync(join(store, 'town/commits/9999999999-x.json'), '{}');
+  const expected = commit(2, 'b');
+  const findings = async () =>
+    (await examine(store, { expected })).filter(({ subject }) => subject === 'newest point');
+  expect(await findings()).toMatchObject([{ state: 'good' }]);
+  writeFileSync(join(store, commit(4, 'c')), '{}');
+  expect(await findings()).toMatchObject([
+    { state: 'good' },
+    {
+      state: 'bad',
+      what: expect.stringContaining('point 4'),
+      advice: expect.stringContaining('state folder'),
+    },
+  ]);
+});
+
 test('who restores is told of a store without points of that name', async () => {
   const store = await storeFolder();
   const restoring = { task: 'restore' } as const;

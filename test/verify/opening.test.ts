@@ -51,9 +51,12 @@ test.each([
   }
 });
 
-test('of a volume that is given up in its midst nothing comes among the next one', async () => {
-  const first = await sealed(noise(60 * MIB, 'first'));
-  for (const after of [1, 3]) {
+test.each([
+  ['in frames as the program makes them', FRAME_CONTENT],
+  ['in one frame, which is too long for one call', 1024 * MIB],
+])('of a volume that is given up in its midst nothing comes among the next one: %s', async (_, frameSize) => {
+  const first = await sealed(noise(60 * MIB, 'first'), frameSize);
+  for (const after of [1, 3, 1, 2]) {
     const { sessionKey } = first;
     let pieces = 0;
     for await (const _ of opening.contentOf(Uint8Array.from(first.ciphertext), sessionKey, 'first')) {

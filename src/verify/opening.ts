@@ -1,7 +1,7 @@
 /** Opens volumes in a thread of their own, so that what they hold is checked while more of it is decrypted and decompressed. */
 import type { Worker } from 'node:worker_threads';
 import type { SessionKey } from '../crypto/decrypt.ts';
-import { freeBuffer } from '../free.ts';
+import { freeBuffer, ownBuffer } from '../free.ts';
 import { type PostedError, startWorker, unpackError } from '../worker/start.ts';
 import { endOf } from '../worker/stop.ts';
 
@@ -39,7 +39,8 @@ export class Opening {
     object: string,
   ): AsyncGenerator<Buffer, void> {
     this.#start();
-    this.#post({ kind: 'open', ciphertext, sessionKey, object }, movable(ciphertext));
+    const own = ownBuffer(ciphertext);
+    this.#post({ kind: 'open', ciphertext, sessionKey, object }, own === undefined ? [] : [own]);
     let isOver = false;
     try {
       for (;;) {
@@ -96,11 +97,4 @@ export class Opening {
   #post(message: ToOpener, moved: ArrayBuffer[] = []): void {
     this.#worker?.postMessage(message, moved);
   }
-}
-
-/** The buffer of some bytes, where it holds nothing else but at most one byte to spare. */
-function movable({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer[] {
-  return byteOffset === 0 && buffer.byteLength - byteLength <= 1 && buffer instanceof ArrayBuffer
-    ? [buffer]
-    : [];
 }

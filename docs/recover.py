@@ -378,9 +378,9 @@ OBJECT = {
     "name": lambda v: isinstance(v, str),
     "size": is_number,
     "plainSize": is_number,
-    "md5": lambda v: matches(ID, v),
     "sha256": lambda v: matches(SHA256, v),
 }
+WITH_MD5 = {**OBJECT, "md5": lambda v: matches(ID, v)}
 DEPENDENCY = {
     "seq": lambda v: is_number(v, 1),
     "id": lambda v: matches(ID, v),
@@ -405,7 +405,7 @@ COMMIT = {
     "finished": lambda v: matches(TIME, v),
     "tool": lambda v: isinstance(v, str),
     "recipients": lambda v: isinstance(v, list) and len(v) > 0 and all(matches(FINGERPRINT, f) for f in v),
-    "objects": lambda v: isinstance(v, list) and all(is_record(o, OBJECT) for o in v),
+    "objects": lambda v: isinstance(v, list) and all(is_record(o, OBJECT) or is_record(o, WITH_MD5) for o in v),
     "depends": lambda v: isinstance(v, list) and all(is_record(d, DEPENDENCY) for d in v),
     "counts": lambda v: is_record(v, dict.fromkeys(("entries", "files", "bytes", "listed"), is_number)),
     "incomplete": lambda v: is_record(v, INCOMPLETE) or is_record(v, {**INCOMPLETE, "partial": is_number}),

@@ -1,5 +1,5 @@
 /** Prepares a host for backups: its signing key made and published, points of a former signer adopted if so wished. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { loadCommits } from './chain/commits.ts';
 import { createSigner, loadSigner, type Signer } from './crypto/signer.ts';
 import { HoldfastError } from './errors.ts';
@@ -7,7 +7,7 @@ import { StrategyNames } from './format/names.ts';
 import { IndexFiles } from './index/files.ts';
 import { writeNew } from './state/folder.ts';
 import type { WriterRecord } from './state/writer.ts';
-import type { Store } from './store/store.ts';
+import { difference, type Store } from './store/store.ts';
 
 /** Everything that init works with. The caller holds the lock of the state folder. */
 export interface InitOptions {
@@ -94,9 +94,10 @@ async function makeSigner({ name, signerFile, now }: InitOptions): Promise<Signe
 /** Puts the public key into the store where it is not there, or is not this one. */
 async function publish(store: Store, names: StrategyNames, signer: Signer): Promise<void> {
   const bytes = Buffer.from(signer.publicArmored, 'utf8');
-  const md5 = createHash('md5').update(bytes).digest('hex');
+  const md5 = hash('md5', bytes);
   const object = names.key(signer.fingerprint);
   const found = await store.stat(object);
-  if (found?.size === bytes.length && (found.md5 === undefined || found.md5 === md5)) return;
+  const expected = { size: bytes.length, md5, sha256: hash('sha256', bytes) };
+  if (found !== undefined && difference(found, expected) === undefined) return;
   await store.put(object, [bytes], { md5 });
 }

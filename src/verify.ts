@@ -19,7 +19,7 @@ export interface VerifyRequest extends Pick<LoadedCommits, 'rejected' | 'brokenK
   store: Store;
   names: StrategyNames;
   points: readonly Point[];
-  /** Reads every object and checks its SHA-256, instead of asking for size and MD5. */
+  /** Reads every object and checks its SHA-256, instead of asking for size and digest. */
   full: boolean;
   /** Opens everything besides, and checks every chunk and every version of a file. */
   secret: SecretKey | undefined;

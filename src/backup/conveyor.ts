@@ -23,6 +23,8 @@ export interface ConveyorOptions {
   now: Date;
   /** Stores a sealed object; `name` is its name below the set's folder. */
   store: (name: string, object: SealedObject) => Promise<void>;
+  /** Whether the store knows objects by their MD5. */
+  md5: boolean;
   /** Puts that may be under way at once. */
   uploads: number;
   onEvent: (event: ProduceEvent) => void;
@@ -57,6 +59,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const pool = new SealPool({
     recipients: options.recipients,
     now: options.now,
+    md5: options.md5,
     width: SEALERS,
     places: placesFor(options.produce.limits.size, options.uploads),
     slabs: memory,
@@ -80,7 +83,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     const storing = options.store(name, sealed);
     puts.add(storing);
     await storing.finally(() => puts.delete(storing));
-    objects.push({ name, size, plainSize, md5, sha256 });
+    objects.push({ name, size, plainSize, ...(md5 === undefined ? {} : { md5 }), sha256 });
     sealing.release();
     slabs.endObject();
   };

@@ -1,10 +1,11 @@
 /** Looks at the roots of the sources before a run: which are there, which cannot be meant, and what lies in them that must be left out. */
-import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { fromText, show } from '../format/bytes.ts';
 import { isWithin } from '../format/order.ts';
 import { type ComparedSource, leftOutByPatterns } from '../index/compare.ts';
 import { EntriesReader } from '../index/entries-file.ts';
+import { hasNoNames } from '../source/names.ts';
 
 /** A root that is not there, or is empty though nobody said that it may be. */
 export interface AbsentRoot {
@@ -81,7 +82,7 @@ function lookAt(path: string): 'there' | 'empty' | 'missing' {
   try {
     const stat = lstatSync(path);
     isLink = stat.isSymbolicLink();
-    if (stat.isDirectory()) isEmpty = readdirSync(path).length === 0;
+    if (stat.isDirectory()) isEmpty = hasNoNames(fromText(path));
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;

@@ -19,6 +19,8 @@ export interface SealPoolOptions {
   recipients: readonly Uint8Array[];
   /** The moment at which keys must be valid: the start of the run. */
   now: Date;
+  /** Whether the MD5 of sealed objects is needed. */
+  md5: boolean;
   /** Worker threads at most; each is started when it is first needed. */
   width: number;
   /** Places for parts of sealed objects that may be in use at once. */
@@ -120,7 +122,8 @@ export class SealPool {
     this.#start((start) => {
       const waiting = job.waiting ?? [];
       job.waiting = undefined;
-      for (const message of [{ kind: 'begin', key, start } as const, ...waiting]) this.#send(job, message);
+      for (const message of [{ kind: 'begin', key, start, md5: this.#options.md5 } as const, ...waiting])
+        this.#send(job, message);
     });
     return {
       write: (slab, length) => {

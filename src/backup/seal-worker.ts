@@ -2,8 +2,9 @@
  * A sealing worker: compresses slabs of any object, and encrypts the objects that are its own, slab by slab in their order, under their session
  * keys; digests the ciphertext. Knows no recipient: openpgp.js is not loaded here.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
 import { DataPacket, partsFor } from '../crypto/data-packet.ts';
 import type { SessionStart } from '../crypto/seal.ts';
 import { compressInPlace } from '../volume/compress.ts';
@@ -18,7 +19,7 @@ import { Slabs, type SlabsMemory } from './slabs.ts';
 export type ToSealer =
   | { kind: 'slabs'; memory: SlabsMemory }
   | { kind: 'compress'; slab: number; length: number; compression: Compression }
-  | { kind: 'begin'; key: number; start: SessionStart }
+  | { kind: 'begin'; key: number; start: SessionStart; md5: boolean }
   | { kind: 'content'; key: number; slab: number; length: number }
   | { kind: 'places'; key: number; places: SharedArrayBuffer[] }
   | { kind: 'end'; key: number }
@@ -28,8 +29,11 @@ export type ToSealer =
 export interface SealedObject {
   pieces: Uint8Array[];
   size: number;
-  md5: string;
+  /** There if it was asked for. */
+  md5: string | undefined;
   sha256: string;
+  /** CRC-32 of zlib: a cheap means to see that memory was left alone since. */
+  crc32: number;
 }
 
 /** What it posts. It has compressed the slab that it was sent last: `length` is that of the frame which lies in it now. */
@@ -50,12 +54,14 @@ let isStopped = false;
 /** The sealed bytes of an object in the making. */
 class Ciphertext {
   readonly #packet: DataPacket;
-  readonly #md5 = createHash('md5');
+  readonly #md5: Hash | undefined;
   readonly #sha256 = createHash('sha256');
   readonly #pieces: Uint8Array[] = [];
+  #crc32 = 0;
   #size = 0;
 
-  constructor({ sessionKey, packets }: SessionStart, takePlace: () => Buffer) {
+  constructor({ sessionKey, packets }: SessionStart, md5: boolean, takePlace: () => Buffer) {
+    if (md5) this.#md5 = createHash('md5');
     this.#take([packets]);
     this.#packet = new DataPacket(sessionKey, takePlace);
   }
@@ -69,15 +75,17 @@ class Ciphertext {
     return {
       pieces: this.#pieces,
       size: this.#size,
-      md5: this.#md5.digest('hex'),
+      md5: this.#md5?.digest('hex'),
       sha256: this.#sha256.digest('hex'),
+      crc32: this.#crc32,
     };
   }
 
   #take(pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) {
-      this.#md5.update(piece);
+      this.#md5?.update(piece);
       this.#sha256.update(piece);
+      this.#crc32 = crc32(piece, this.#crc32);
       this.#size += piece.length;
       const isShared = piece.buffer instanceof SharedArrayBuffer;
       this.#pieces.push(isShared || piece.length > SMALL ? piece : Uint8Array.from(piece));
@@ -89,6 +97,7 @@ class Ciphertext {
 class Sealing {
   readonly #key: number;
   readonly #start: SessionStart;
+  readonly #md5: boolean;
   readonly #waiting: ({ slab: number; length: number } | 'end')[] = [];
   #ciphertext: Ciphertext | undefined;
   /** Bytes of frames that were encrypted, or will be next. */
@@ -98,9 +107,10 @@ class Sealing {
   #got = 0;
   #asked = 0;
 
-  constructor({ key, start }: Extract<ToSealer, { kind: 'begin' }>) {
+  constructor({ key, start, md5 }: Extract<ToSealer, { kind: 'begin' }>) {
     this.#key = key;
     this.#start = start;
+    this.#md5 = md5;
   }
 
   content(slab: number, length: number): void {
@@ -147,7 +157,7 @@ class Sealing {
   }
 
   #begun(): Ciphertext {
-    this.#ciphertext ??= new Ciphertext(this.#start, () => {
+    this.#ciphertext ??= new Ciphertext(this.#start, this.#md5, () => {
       const place = this.#places.pop();
       if (place === undefined) throw new Error('an object has more parts than there are places for it');
       return Buffer.from(place);

@@ -42,7 +42,7 @@ export function verifyCommand(context: CliContext): Command {
     .addHelpText(
       'after',
       `
-Without a secret key: signatures, parents, and whether every object is there with its size and MD5, as the store knows it (a
+Without a secret key: signatures, parents, and whether every object is there with its size and digest, as the store knows it (a
 directory is read for that). With --full: the SHA-256 of every object. With --secret-key: everything besides, decrypted and unpacked, every
 chunk and every version of a file by its digest. Writes nothing to the store; the scratch is encrypted and has no name.
 

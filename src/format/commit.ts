@@ -26,7 +26,8 @@ const object = z.strictObject({
   name: z.union([z.string().regex(VOLUME_NAME), z.string().regex(MANIFEST_NAME)]),
   size: count,
   plainSize: count,
-  md5,
+  /** There where the set was written to a store that knows objects by it. */
+  md5: md5.optional(),
   sha256,
 });
 

@@ -2,11 +2,12 @@
  * The walk of the sources, merged with the index of the parent: says of every entry whether it is as before, new or changed, or gone,
  * and of what could not be read that it is carried over. It decides nothing about content, and opens no file.
  */
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
+import { type BigIntStats, lstatSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { fromText, toFsPath } from '../format/bytes.ts';
 import { compareNames, comparePaths, isWithin } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
+import { hasNoNames } from '../source/names.ts';
 import { type Selection, type SelectionRules, selection } from '../source/select.ts';
 import { walk } from '../source/walk.ts';
 import { EntriesReader, type IndexEntry } from './entries-file.ts';
@@ -168,7 +169,7 @@ function troubleWith(
 ): { kind: IncidentKind; error?: string } | undefined {
   try {
     const stat = lstatSync(toFsPath(root));
-    if (!allowEmpty && stat.isDirectory() && readdirSync(toFsPath(root)).length === 0 && hadEntries()) {
+    if (!allowEmpty && stat.isDirectory() && hasNoNames(root) && hadEntries()) {
       return { kind: 'empty' };
     }
     return undefined;

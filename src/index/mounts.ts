@@ -1,8 +1,9 @@
 /** Folders on which other file systems were mounted, as the index marks them, and what stands there now. */
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
+import { hasNoNames } from '../source/names.ts';
 import { EntriesReader, type IndexEntry } from './entries-file.ts';
 
 /** The flag of a folder on which another file system was mounted, and was entered: beside any of the others but `g`. */
@@ -34,7 +35,7 @@ export function mountsIn(entriesFile: string | undefined): Map<string, Set<ByteS
 /** What cannot be listed is not empty: the walk says so. */
 export function isEmptyFolder(path: ByteString): boolean {
   try {
-    return readdirSync(toFsPath(path)).length === 0;
+    return hasNoNames(path);
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     return false;

@@ -5,6 +5,7 @@ import { HoldfastError } from '../errors.ts';
 import { inOrder } from '../in-order.ts';
 import type { ByteString } from '../model.ts';
 import { fetchObject } from '../store/fetch-object.ts';
+import { ObjectPlaces } from '../store/object-places.ts';
 import type { Store } from '../store/store.ts';
 import {
   checkJob,
@@ -114,6 +115,7 @@ class Pass {
   /** Files to check as soon as the volume of that rank, and all before it, have been written. */
   readonly #checks: Map<number, number[]>;
   readonly #written: Uint8Array;
+  readonly #places: ObjectPlaces;
   /** All volumes of smaller rank have been written. */
   #low = 0;
   readonly #running = new Set<Promise<void>>();
@@ -139,6 +141,10 @@ class Pass {
     this.#due = due;
     this.#wanted = wanted;
     this.#written = new Uint8Array(due.length);
+    const { volumes } = options.plan;
+    this.#places = new ObjectPlaces(
+      due.reduce((most, index) => Math.max(most, volumes.get(index).object.size), 0),
+    );
     this.#checks = checksByRank(options.plan, due, wanted);
   }
 
@@ -151,8 +157,10 @@ class Pass {
       const { name, object } = plan.volumes.get(index);
       const begun = performance.now();
       try {
-        const ciphertext = await fetchObject(store, name, object);
-        return { ciphertext, sessionKey: await openSessionKey(ciphertext, key, name) };
+        return await this.#places.fetch(async (place) => {
+          const ciphertext = await fetchObject(store, name, object, place);
+          return { ciphertext, sessionKey: await openSessionKey(ciphertext, key, name) };
+        });
       } catch (error) {
         return onlyDamage(error);
       } finally {
@@ -217,6 +225,7 @@ class Pass {
       .run(() => job, rows)
       .finally(() => {
         this.#writing += performance.now() - begun;
+        this.#places.give(volume);
         this.#leave();
       });
     this.#start(written, (result) => {

@@ -27,7 +27,7 @@ export interface FileList {
 
 /** A volume as it lies in the store, and what decrypts it. */
 export interface OpenedVolume {
-  /** Checked against the commit already. */
+  /** Checked against the commit already. In shared memory, or it would be copied for the worker. */
   ciphertext: Uint8Array;
   sessionKey: SessionKey;
 }

@@ -1,6 +1,5 @@
 /** The workers of a restore: jobs are spread over them, one at a time to each. */
 import type { Worker } from 'node:worker_threads';
-import { ownBuffer } from '../free.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf, StopFlag } from '../worker/stop.ts';
 import type { Job, JobResult, VolumeRows } from './jobs.ts';
@@ -46,7 +45,7 @@ export class WorkerPool {
   }
 
   /**
-   * Has a job done, which is made when its turn has come; its ciphertext is given away. `rows`: what a volume brings. Rejects with what ends
+   * Has a job done, which is made when its turn has come. `rows`: what a volume brings. Rejects with what ends
    * the restore.
    */
   run(job: () => Job, rows: Iterator<VolumeRows, void> = NONE): Promise<JobResult> {
@@ -69,10 +68,7 @@ export class WorkerPool {
       if (worker === undefined) return;
       const task = this.#queue.shift() as Task;
       this.#busy.set(worker, task);
-      const job = task.job();
-      // Moving the ciphertext instead of copying it spares 32 MiB for each worker.
-      const own = job.kind === 'volume' ? ownBuffer(job.ciphertext) : undefined;
-      send(worker, job, own === undefined ? [] : [own]);
+      send(worker, task.job());
     }
   }
 
@@ -118,6 +114,6 @@ export class WorkerPool {
 
 const NONE: Iterator<VolumeRows, void> = [].values();
 
-function send(worker: Worker, message: ToWorker, moved: ArrayBuffer[] = []): void {
-  worker.postMessage(message, moved);
+function send(worker: Worker, message: ToWorker): void {
+  worker.postMessage(message);
 }

@@ -1,6 +1,5 @@
 /** A worker of a restore: writes volumes and checks files, one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { free } from '../free.ts';
 import type { ByteString } from '../model.ts';
 import { OpenFolders } from '../target/open-folders.ts';
 import { type PostedError, packError } from '../worker/start.ts';
@@ -85,7 +84,6 @@ async function perform(job: Job): Promise<JobResult> {
     onRows = undefined;
     // A worker may be ended after any job, and what a thread has open is closed by nobody else.
     folders.close();
-    if (job.kind === 'volume') free(job.ciphertext);
   }
 }
 

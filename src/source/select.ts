@@ -43,7 +43,12 @@ export function selection(rules: SelectionRules): Selection {
 export const CACHE_TAG = 'CACHEDIR.TAG';
 const CACHE_SIGNATURE = 'Signature: 8a477f597d28d172789f06886806bc55';
 
-/** Those of the names in a folder that leave out what else is in it; undefined for none. */
+/** Names that may leave out what else is in their folder. */
+export function markersOf({ markers, caches }: Selection): ReadonlySet<ByteString> {
+  return caches ? new Set([...markers, CACHE_TAG]) : markers;
+}
+
+/** Those of some names in a folder that leave out what else is in it; undefined for none. */
 export function markersAmong(
   { markers, caches }: Selection,
   folder: ByteString,

@@ -2,16 +2,17 @@
  * A store in a folder: one file for each object, at its name. Files appear whole or not at all, and links are
  * never followed below the root; who may write in that folder is the business of its owner.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { syncFolder, writeAll } from '../durable.ts';
 import { systemCode } from '../errors.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { DirectoryFolders, temporaryName } from './directory-folders.ts';
 import { isComponent, splitName, splitPrefix } from './object-name.ts';
-import type { ObjectStat, PutOptions, Store, StoredObject } from './store.ts';
+import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from './store.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Bytes that are written or read at a time, so that hashing one piece goes on beside the writing of it. */
@@ -36,6 +37,7 @@ class DirectoryStore implements Store {
   readonly uploads = 1;
   /** A listing reads the folders themselves. */
   readonly listingsMayLie = false;
+  readonly knowsMd5 = false;
   readonly #prefix: string[];
   readonly #throttle: Throttle | undefined;
   readonly #faults: DirectoryFaults;
@@ -68,10 +70,9 @@ class DirectoryStore implements Store {
     try {
       const handle = await this.#create(folder, temporary);
       try {
-        const { md5, sha256 } = options;
-        const hash = createHash(sha256 === undefined ? 'md5' : 'sha256');
-        await writeBody(handle, body, this.#throttle, hash);
-        if (hash.digest('hex') !== (sha256 ?? md5)) {
+        const seen = options.crc32 === undefined ? md5Check(options.md5) : crc32Check(options.crc32);
+        await writeBody(handle, body, this.#throttle, seen);
+        if (!seen.isRight()) {
           throw this.#faults.error(
             'store',
             `${name} arrived with another digest than it was sent with; try again`,
@@ -91,14 +92,14 @@ class DirectoryStore implements Store {
     }
   }
 
-  async get(name: string, limit: number): Promise<Uint8Array | undefined> {
+  async get(name: string, limit: number, { place }: GetOptions = {}): Promise<Uint8Array | undefined> {
     return this.#read(name, async (handle, size) => {
       if (size > limit) {
         const message = `${name} has ${size} bytes where at most ${limit} can be right; put back the right object`;
         throw this.#faults.error('damage', message, name);
       }
       // One byte more than expected is asked for, so that a file that grows meanwhile is noticed.
-      const bytes = Buffer.allocUnsafeSlow(size + 1);
+      const bytes = place?.(size + 1) ?? Buffer.allocUnsafeSlow(size + 1);
       let length = 0;
       while (length <= size) {
         const { bytesRead } = await handle.read(bytes, length, size + 1 - length, null);
@@ -113,12 +114,12 @@ class DirectoryStore implements Store {
 
   async stat(name: string): Promise<ObjectStat | undefined> {
     return this.#read(name, async (handle) => {
-      const hash = createHash('md5');
+      const hash = createHash('sha256');
       const buffer = Buffer.allocUnsafeSlow(PIECE);
       let size = 0;
       for (;;) {
         const { bytesRead } = await handle.read(buffer, 0, PIECE, null);
-        if (bytesRead === 0) return { size, md5: hash.digest('hex') };
+        if (bytesRead === 0) return { size, sha256: hash.digest('hex') };
         hash.update(buffer.subarray(0, bytesRead));
         size += bytesRead;
       }
@@ -242,12 +243,36 @@ class DirectoryStore implements Store {
   }
 }
 
-/** Writes the pieces of a body one after the other, and digests them. */
+/** Sees the bytes of a body pass, and tells in the end whether they were the right ones. */
+interface Check {
+  update(bytes: Uint8Array): void;
+  isRight(): boolean;
+}
+
+function md5Check(expected: string | undefined): Check {
+  const hash = createHash('md5');
+  return {
+    update: (bytes) => hash.update(bytes),
+    isRight: () => expected === undefined || hash.digest('hex') === expected,
+  };
+}
+
+function crc32Check(expected: number): Check {
+  let sum = 0;
+  return {
+    update: (bytes) => {
+      sum = crc32(bytes, sum);
+    },
+    isRight: () => sum === expected,
+  };
+}
+
+/** Writes the pieces of a body one after the other, and checks them. */
 async function writeBody(
   handle: FileHandle,
   body: readonly Uint8Array[],
   throttle: Throttle | undefined,
-  hash: Hash,
+  check: Check,
 ): Promise<void> {
   const step = throttle?.step ?? PIECE;
   for (const bytes of body) {
@@ -255,7 +280,7 @@ async function writeBody(
       const piece = bytes.subarray(start, start + step);
       await throttle?.pass(piece.length);
       const written = writeAll(handle, piece);
-      hash.update(piece);
+      check.update(piece);
       await written;
     }
   }

@@ -2,19 +2,26 @@
 import { hash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import type { CommitObject } from '../format/commit.ts';
+import type { TakePlace } from './object-places.ts';
 import type { Store } from './store.ts';
 
 /**
- * The bytes of the object `name` (its full name), found to have the size and SHA-256 of `object`. Errors: `damage`, naming it;
+ * The bytes of the object `name` (its full name), in the place that is given for them, if one is; found to have the size and SHA-256 of `object`. Errors: `damage`, naming it;
  * those of the store.
  */
-export async function fetchObject(store: Store, name: string, object: CommitObject): Promise<Uint8Array> {
-  const bytes = await store.get(name, object.size, { anyCopy: true });
+export async function fetchObject(
+  store: Store,
+  name: string,
+  object: CommitObject,
+  place?: TakePlace,
+): Promise<Uint8Array> {
+  const into = place && { place };
+  const bytes = await store.get(name, object.size, { anyCopy: true, ...into });
   if (bytes === undefined) throw damaged(name, 'is not in the store');
   const problem = problemOf(bytes, object);
   if (problem === undefined) return bytes;
   // Bytes may have been changed on their way, or by the disk of one of several replicas.
-  const again = await store.get(name, object.size);
+  const again = await store.get(name, object.size, into);
   if (again !== undefined && problemOf(again, object) === undefined) return again;
   throw damaged(name, problem);
 }

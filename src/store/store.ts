@@ -1,4 +1,5 @@
 /** What the rest of the program needs of an object store. Each kind of store is one folder or file beside this one. */
+import type { TakePlace } from './object-places.ts';
 
 /** One object as a listing names it. */
 export interface StoredObject {
@@ -11,8 +12,28 @@ export interface StoredObject {
 /** What is known of one object without fetching it. */
 export interface ObjectStat {
   size: number;
-  /** MD5 of the content as the store knows it, lower-case hex; undefined where the store keeps none. */
-  md5: string | undefined;
+  /** Digests of the content, as the store knows it or has just read it, lower-case hex: one of them, or none. */
+  md5?: string | undefined;
+  sha256?: string;
+}
+
+/** What an object should be. */
+export interface ExpectedObject {
+  size: number;
+  md5?: string | undefined;
+  sha256?: string | undefined;
+}
+
+/** What tells an object from the one that it should be: its size, or one of the digests that are known of both; undefined when nothing does. */
+export function difference(
+  found: ObjectStat,
+  expected: ExpectedObject,
+): 'size' | 'MD5' | 'SHA-256' | undefined {
+  const differ = (a: string | undefined, b: string | undefined) =>
+    a !== undefined && b !== undefined && a !== b;
+  if (found.size !== expected.size) return 'size';
+  if (differ(found.md5, expected.md5)) return 'MD5';
+  return differ(found.sha256, expected.sha256) ? 'SHA-256' : undefined;
 }
 
 /** How an object is got. */
@@ -22,13 +43,16 @@ export interface GetOptions {
    * asks all of them, and gives the newest.
    */
   anyCopy?: boolean;
+  /** Memory to read it into, asked for at most one byte more than the limit, once for each attempt; what is got lies at its beginning. */
+  place?: TakePlace;
 }
 
-/** Digests of the body that the store must see arrive, in lower-case hex: put fails when what was stored differs. */
+/** What the body must be found to be: put fails when what was stored differs. */
 export interface PutOptions {
-  md5: string;
-  /** Where it is known, a store that reckons by itself takes this one, which is better and cheaper. */
-  sha256?: string;
+  /** Lower-case hex. A store that knows objects by it reckons it itself where it is not given. */
+  md5?: string | undefined;
+  /** CRC-32 (of zlib), for a store that sees no other harm than that of memory; where it is given, such a store does not look at the MD5. */
+  crc32?: number;
 }
 
 /**
@@ -45,6 +69,8 @@ export interface Store {
    * itself decides anything.
    */
   readonly listingsMayLie: boolean;
+  /** Whether the store knows objects by their MD5: a commit then names it, so that they can be checked without being read. */
+  readonly knowsMd5: boolean;
   /** Checks that the store is there and can be used; creates nothing. */
   check(): Promise<void>;
   /** Checks the same, and makes what a new store of this kind lacks, where that is allowed. */
@@ -52,11 +78,11 @@ export interface Store {
   /** Stores one object; resolves only when the store has it durably. An existing object of that name is replaced. */
   put(name: string, body: readonly Uint8Array[], options: PutOptions): Promise<void>;
   /**
-   * The whole object, at most `limit` bytes (a larger one is refused before it is read), in memory that is the caller's
-   * own; undefined when there is none.
+   * The whole object, at most `limit` bytes (a larger one is refused before it is read), in the place that was given for it, or in memory that is
+   * the caller's own; undefined when there is none.
    */
   get(name: string, limit: number, options?: GetOptions): Promise<Uint8Array | undefined>;
-  /** Size and MD5, asked of the store anew (never from a cache); undefined when there is none. */
+  /** Size and digest, asked of the store anew (never from a cache); undefined when there is none. */
   stat(name: string): Promise<ObjectStat | undefined>;
   /** All objects whose name begins with `prefix` (a folder, ending in `/`), in bytewise order of names. */
   list(prefix: string): AsyncIterable<StoredObject>;

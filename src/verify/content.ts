@@ -5,10 +5,10 @@ import type { ParsedSecretKey } from '../crypto/open.ts';
 import { openSessionKey } from '../crypto/session-key.ts';
 import { show } from '../format/bytes.ts';
 import type { StrategyNames } from '../format/names.ts';
-import { free } from '../free.ts';
 import { inOrder } from '../in-order.ts';
 import { Pages } from '../restore/pages.ts';
 import { fetchObject } from '../store/fetch-object.ts';
+import { ObjectPlaces } from '../store/object-places.ts';
 import type { Store } from '../store/store.ts';
 import { takeApart } from '../volume/chunks.ts';
 import { ChunkTable } from './chunk-table.ts';
@@ -110,11 +110,14 @@ async function checkVolumes(
   { store, key, opening, findings, patience, onObject }: ContentRequest,
 ): Promise<void> {
   const order = files.volumes.inOrder().map((index) => ({ index, ...files.volumes.get(index) }));
+  const places = new ObjectPlaces(order.reduce((most, { object }) => Math.max(most, object.size), 0));
   const fetch = ({ name, object }: (typeof order)[number]) =>
     // What was found damaged before is not fetched again.
     findings.has(name)
       ? Promise.resolve(undefined)
-      : fetchObject(store, name, object).catch((error: unknown) => ({ error }));
+      : places
+          .fetch((place) => fetchObject(store, name, object, place))
+          .catch((error: unknown) => ({ error }));
   for await (const [{ index, seq, volume, name, object }, got] of inOrder(order, FETCHES, fetch)) {
     const isOwn = seq === point.seq;
     const set = isOwn ? point.commit : point.find(seq);
@@ -138,7 +141,7 @@ async function checkVolumes(
       const problem = patience.judge(error);
       if (set !== undefined) findings.addObject(set, object, problem);
     }
-    if (got instanceof Uint8Array) free(got);
+    if (got instanceof Uint8Array) places.give(got);
     files.endVolume(good);
     if (isOwn) onObject(object.size);
   }

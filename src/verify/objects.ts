@@ -5,10 +5,10 @@ import type { CommitObject } from '../format/commit.ts';
 import type { StrategyNames } from '../format/names.ts';
 import { inOrder } from '../in-order.ts';
 import { fetchObject } from '../store/fetch-object.ts';
-import type { Store } from '../store/store.ts';
+import { difference, type Store } from '../store/store.ts';
 import type { Findings } from './findings.ts';
 
-/** `stat`: size and MD5, as the store tells them. `full`: SHA-256 of what it gives. */
+/** `stat`: size and digest, as the store tells them. `full`: SHA-256 of what it gives. */
 export type Depth = 'stat' | 'full';
 
 /** Objects asked for at once; of those that are read whole, so many are in memory. */
@@ -70,12 +70,9 @@ function* objectsOf(
 async function problemByStat(store: Store, name: string, object: CommitObject): Promise<string | undefined> {
   const found = await store.stat(name);
   if (found === undefined) return `${name} is not in the store`;
-  if (found.size !== object.size)
-    return `${name} has ${found.size} bytes where its commit says ${object.size}`;
-  if (found.md5 !== undefined && found.md5 !== object.md5) {
-    return `${name} does not have the MD5 that its commit says`;
-  }
-  return undefined;
+  const differs = difference(found, object);
+  if (differs === 'size') return `${name} has ${found.size} bytes where its commit says ${object.size}`;
+  return differs && `${name} does not have the ${differs} that its commit says`;
 }
 
 async function problemByContent(store: Store, name: string, object: CommitObject): Promise<undefined> {

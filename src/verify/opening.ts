@@ -1,7 +1,7 @@
 /** Opens volumes in a thread of their own, so that what they hold is checked while more of it is decrypted and decompressed. */
 import type { Worker } from 'node:worker_threads';
 import type { SessionKey } from '../crypto/decrypt.ts';
-import { freeBuffer, ownBuffer } from '../free.ts';
+import { freeBuffer } from '../free.ts';
 import { type PostedError, startWorker, unpackError } from '../worker/start.ts';
 import { endOf } from '../worker/stop.ts';
 
@@ -30,8 +30,8 @@ export class Opening {
   #failure: Error | undefined;
 
   /**
-   * Yields the content of a volume as contentOf() does, with the same errors; one volume at a time. The ciphertext is given away where nothing
-   * else lies in its memory.
+   * Yields the content of a volume as contentOf() does, with the same errors; one volume at a time. The ciphertext, which should lie in shared
+   * memory lest it be copied, is not looked at any more when the generator has ended.
    */
   async *contentOf(
     ciphertext: Uint8Array,
@@ -39,8 +39,7 @@ export class Opening {
     object: string,
   ): AsyncGenerator<Buffer, void> {
     this.#start();
-    const own = ownBuffer(ciphertext);
-    this.#post({ kind: 'open', ciphertext, sessionKey, object }, own === undefined ? [] : [own]);
+    this.#post({ kind: 'open', ciphertext, sessionKey, object });
     let isOver = false;
     try {
       for (;;) {
@@ -94,7 +93,7 @@ export class Opening {
     }
   }
 
-  #post(message: ToOpener, moved: ArrayBuffer[] = []): void {
-    this.#worker?.postMessage(message, moved);
+  #post(message: ToOpener): void {
+    this.#worker?.postMessage(message);
   }
 }

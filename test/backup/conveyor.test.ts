@@ -48,6 +48,7 @@ async function newRun(files: number, more: Partial<ConveyorOptions> = {}): Promi
     recipients: [recipient],
     now: new Date('2026-11-22T04:00:00Z'),
     store: async () => {},
+    md5: true,
     uploads: 2,
     onEvent: () => {},
     onProgress: () => {},

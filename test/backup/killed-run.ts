@@ -24,6 +24,7 @@ const inner = directoryStore(join(folder, 'store'));
 const store: Store = {
   label: inner.label,
   uploads: inner.uploads,
+  knowsMd5: inner.knowsMd5,
   listingsMayLie: inner.listingsMayLie,
   check: () => inner.check(),
   prepare: () => inner.prepare(),

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import * as openpgp from 'openpgp';
 import { beforeAll, expect, test } from 'vitest';
 import {
@@ -37,7 +39,8 @@ class Rig {
     const memory = newSlabs(more.width ?? 2);
     this.slabs = new Slabs(memory);
     const now = new Date(Date.now() + 1000);
-    this.pool = new SealPool({ recipients: [recipient], now, width: 2, places: 64, slabs: memory, ...more });
+    const options = { recipients: [recipient], now, md5: true, width: 2, places: 64, slabs: memory };
+    this.pool = new SealPool({ ...options, ...more });
     this.pool.onFailure = (error) => this.failures.push(error);
   }
 
@@ -100,6 +103,20 @@ test.each([1, 2])('objects whose pieces come in turn do not mix in %i workers', 
     expect(out).toBeGreaterThan(3 * MIB);
   }
   expect(rig.failures).toEqual([]);
+  await rig.pool.close();
+});
+
+test.each([true, false])('a sealed object comes with its digests, with MD5: %s', async (md5) => {
+  const rig = new Rig({ md5 });
+  const sealing = rig.open();
+  await rig.write(sealing, noise(2 * MIB, 'digests'));
+  const object = await sealing.end();
+  const sealed = Buffer.concat(object.pieces);
+  expect(object).toMatchObject({
+    md5: md5 ? hash('md5', sealed) : undefined,
+    sha256: hash('sha256', sealed),
+    crc32: crc32(sealed),
+  });
   await rig.pool.close();
 });
 

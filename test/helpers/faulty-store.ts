@@ -76,6 +76,7 @@ export function faultyStore(inner: Store, faults: Faults = {}): FaultyStore {
   return {
     label: inner.label,
     uploads: inner.uploads,
+    knowsMd5: inner.knowsMd5,
     listingsMayLie: faults.listingsMayLie ?? (ghosts !== undefined || inner.listingsMayLie),
     log,
     get count() {

@@ -16,11 +16,12 @@ import {
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { directoryStore } from '../../src/store/directory.ts';
 import { project, run, scriptCommand } from '../helpers/script.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
-import { listed, md5, put, storeContract } from './contract.ts';
+import { listed, md5, put, statOf, storeContract } from './contract.ts';
 
 storeContract('directory', async () => {
   const root = await makeFolder();
@@ -57,11 +58,19 @@ describe('files of a directory store', () => {
     expect(() => directoryStore('/var/backups', '../etc')).toThrow('BUG');
   });
 
-  test('a refused body leaves no temporary file', async () => {
+  test.each([{ md5: md5() }, { crc32: 0 }])('a refused body leaves no temporary file: %o', async (check) => {
     const root = await temporaryFolder();
-    const refused = directoryStore(root).put('town/a', [randomBytes(3_000_000)], { md5: md5() });
+    const refused = directoryStore(root).put('town/a', [randomBytes(3_000_000)], check);
     await expect(refused).rejects.toMatchObject({ code: 'store' });
     expect(await everything(root)).toEqual(['town']);
+  });
+
+  test('a body in pieces passes with its CRC-32', async () => {
+    const store = directoryStore(await temporaryFolder());
+    const body = randomBytes(3_000_000);
+    const pieces = [body.subarray(0, 17), body.subarray(17, 2_000_000), body.subarray(2_000_000)];
+    await store.put('town/a', pieces, { crc32: crc32(body) });
+    expect(await store.stat('town/a')).toEqual(statOf(store, body));
   });
 
   test('a file that stands where a folder must be is named, and left alone', async () => {
@@ -120,7 +129,7 @@ describe('files of a directory store', () => {
     expect(await everything(root)).toEqual([...folders, ...kept, 'town/new'].sort());
   });
 
-  test('stat reads every byte: a file changed in place, size and times kept, has another MD5', async () => {
+  test('stat reads every byte: a file changed in place, size and times kept, has another digest', async () => {
     const root = await temporaryFolder();
     const store = directoryStore(root);
     const body = randomBytes(2_500_000);
@@ -129,7 +138,7 @@ describe('files of a directory store', () => {
     body[2_400_000] = (body[2_400_000] ?? 0) ^ 1;
     await writeFile(join(root, 'town/vol'), body);
     await utimes(join(root, 'town/vol'), before.atime, before.mtime);
-    expect(await store.stat('town/vol')).toEqual({ size: 2_500_000, md5: md5(body) });
+    expect(await store.stat('town/vol')).toEqual(statOf(store, body));
   });
 
   test('a truncated object is seen with its new size', async () => {

@@ -14,6 +14,7 @@ import storage, {
   type StorageClient,
 } from 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
 import { HoldfastError } from '../../errors.ts';
+import type { TakePlace } from '../object-places.ts';
 import type { Connection } from './connection.ts';
 import { connectionFailure } from './connection-failure.ts';
 import { BOUNDS, type Bounds } from './exchange.ts';
@@ -39,6 +40,8 @@ export interface Request {
   };
   /** The most bytes that the body of a good answer (200) may have; pages that say what is wrong may have some more. */
   limit: number;
+  /** Memory to put the body of a good answer (200) into. */
+  place?: TakePlace | undefined;
   /** Called with each piece of the answer's body that arrives. */
   moved?: () => void;
   /** Names the request in messages: `swift:backups: GET web01/…`. */
@@ -150,7 +153,7 @@ export class SwiftClient {
   }
 
   #exchange(
-    { method, container, object, query, headers, body, limit, moved, what }: Request,
+    { method, container, object, query, headers, body, limit, place, moved, what }: Request,
     ticket: Ticket,
   ): Promise<Omit<Reply, 'token'>> {
     const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
@@ -166,7 +169,9 @@ export class SwiftClient {
         ...(body !== undefined && { 'Content-Length': String(body.size) }),
       },
     });
+    let isOver = false;
     const fail = (error: unknown) => {
+      isOver = true;
       pending.abort();
       reject(error);
     };
@@ -200,7 +205,8 @@ export class SwiftClient {
     pending.on('response', (response) => {
       answered = true;
       if (method !== 'HEAD') {
-        readAnswer(pending, response, limit, what).then(resolve, fail);
+        const take = response.statusCode === 200 ? place : undefined;
+        readAnswer(pending, response, { limit, place: take, isOver: () => isOver, what }).then(resolve, fail);
         return;
       }
       resolve({ ...headOf(response), body: Buffer.alloc(0) });
@@ -231,6 +237,13 @@ export class SwiftClient {
   }
 }
 
+function placeFor(bytes: number, take: TakePlace | undefined): Buffer {
+  const taken = take?.(bytes);
+  return taken === undefined
+    ? Buffer.allocUnsafeSlow(bytes)
+    : Buffer.from(taken.buffer, taken.byteOffset, bytes);
+}
+
 /** Status and headers of an answer. */
 function headOf({ statusCode = 0, headers }: IncomingMessage): Pick<Reply, 'status' | 'headers'> {
   const single = Object.entries(headers).map(([name, value]) => [
@@ -244,8 +257,12 @@ function headOf({ statusCode = 0, headers }: IncomingMessage): Pick<Reply, 'stat
 function readAnswer(
   pending: PendingRequest,
   response: IncomingMessage,
-  limit: number,
-  what: string,
+  {
+    limit,
+    place: take,
+    isOver,
+    what,
+  }: { limit: number; place: TakePlace | undefined; isOver: () => boolean; what: string },
 ): Promise<Omit<Reply, 'token'>> {
   const { promise, resolve, reject } = Promise.withResolvers<Omit<Reply, 'token'>>();
   const { status, headers } = headOf(response);
@@ -256,10 +273,12 @@ function readAnswer(
     return promise;
   }
   // One place for the whole answer, where its length is known: pieces to be joined would need it twice.
-  const place = announced === undefined ? undefined : Buffer.allocUnsafeSlow(announced);
+  const place = announced === undefined ? undefined : placeFor(announced, take);
   const pieces: Buffer[] = [];
   let length = 0;
   pending.on('data', (piece) => {
+    // The place may be another's by now.
+    if (isOver()) return;
     if (length + piece.length > (place?.length ?? most)) {
       reject(new TooLarge({ status, headers }, undefined));
       return;

@@ -2,7 +2,7 @@
  * A store in a container of OpenStack Swift: what the store's interface asks for, in requests. How a request travels is client.ts's,
  * when it is repeated attempts.ts's, and what an answer means verdict.ts's.
  */
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { HoldfastError } from '../../errors.ts';
 import { splitName, splitPrefix } from '../object-name.ts';
 import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../store.ts';
@@ -47,6 +47,7 @@ export class SwiftStore implements Store {
   readonly uploads: number;
   /** Object servers tell the container's of what they store and remove when they come to it. */
   readonly listingsMayLie = true;
+  readonly knowsMd5 = true;
   readonly #parts: SwiftParts;
   /** A credential that may do no more than it must is refused bulk deletions: they are a POST to the account. */
   #bulkIsRefused = false;
@@ -84,7 +85,8 @@ export class SwiftStore implements Store {
     }
   }
 
-  async put(name: string, body: readonly Uint8Array[], { md5 }: PutOptions): Promise<void> {
+  async put(name: string, body: readonly Uint8Array[], options: PutOptions): Promise<void> {
+    const md5 = options.md5 ?? md5Of(body);
     const object = this.#object(name);
     const asked: Asked = { failed: this.#words(`${name} cannot be stored`), right: 'write to', object: name };
     const size = body.reduce((sum, { length }) => sum + length, 0);
@@ -123,7 +125,7 @@ export class SwiftStore implements Store {
   async get(
     name: string,
     limit: number,
-    { anyCopy = false }: GetOptions = {},
+    { anyCopy = false, place }: GetOptions = {},
   ): Promise<Uint8Array | undefined> {
     const object = this.#object(name);
     const asked: Asked = { failed: this.#words(`${name} cannot be read`), right: 'read', object: name };
@@ -134,6 +136,7 @@ export class SwiftStore implements Store {
         object,
         headers: anyCopy ? {} : { 'X-Newest': 'true' },
         limit,
+        place,
         moved,
         what: asked.failed,
       }).catch((error: unknown) => {
@@ -224,7 +227,7 @@ export class SwiftStore implements Store {
     md5: string,
     asked: Asked,
   ): Transient | HoldfastError {
-    const md5Now = hash('md5', Buffer.concat(body), 'hex');
+    const md5Now = md5Of(body);
     if (md5Now === md5) return new Transient(`${asked.failed}: it was altered on its way (${status})`);
     return new HoldfastError(
       'store',
@@ -384,6 +387,12 @@ export class SwiftStore implements Store {
     const { prefix } = this.#parts;
     return prefix === '' ? name : `${prefix}/${name}`;
   }
+}
+
+function md5Of(body: readonly Uint8Array[]): string {
+  const md5 = createHash('md5');
+  for (const piece of body) md5.update(piece);
+  return md5.digest('hex');
 }
 
 /** The entity tag, without quotes; of an object that was stored in one piece it is the MD5 of its content. */

@@ -1,0 +1,94 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fromText, toFsPath } from '../../src/format/bytes.ts';
+import { hasNoNames, listNames, type Names, SortedNames } from '../../src/source/names.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
+
+/** Any bytes but NUL and the slash, as names have them. */
+const name = fc
+  .array(
+    fc.integer({ min: 1, max: 255 }).filter((byte) => byte !== 0x2f),
+    { minLength: 1, maxLength: 40 },
+  )
+  .map((bytes) => Buffer.from(bytes).toString('latin1'));
+
+function all(names: Names): string[] {
+  const list: string[] = [];
+  for (let next = names.next(); next !== undefined; next = names.next()) list.push(next);
+  return list;
+}
+
+describe('many names', () => {
+  test.each([1, 2, 7, 100])('come in the order of their bytes, each once, from runs of %i', (run) => {
+    fc.assert(
+      fc.property(
+        fc.array(name, { maxLength: 120 }),
+        fc.array(fc.nat(119), { maxLength: 20 }),
+        (given, again) => {
+          const names = new SortedNames(run);
+          const added = [...given, ...again.flatMap((i) => given[i] ?? [])];
+          for (const one of added) names.add(one);
+          names.sort();
+          expect(all(names)).toEqual([...new Set(added)].sort());
+        },
+      ),
+    );
+  });
+
+  test('take little more memory than what tells them from their neighbours', () => {
+    const names = new SortedNames(16 * 1024);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 200_000; i++) {
+      names.add(`a long beginning that all of them share, ${String((i * 7919) % 200_003).padStart(10, '0')}`);
+    }
+    names.sort();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(200_000 * 12);
+    let last = '';
+    let count = 0;
+    for (let next = names.next(); next !== undefined; next = names.next()) {
+      expect(next > last).toBe(true);
+      last = next;
+      count++;
+    }
+    expect(count).toBe(200_000);
+  });
+});
+
+describe('a folder', () => {
+  test.each([
+    ['small', 0n],
+    ['large', 1n << 30n],
+  ])('taken for a %s one is listed in order, and searched', async (_, size) => {
+    const folder = fromText(await temporaryFolder());
+    const given = [
+      'b',
+      'a',
+      'B',
+      'a b',
+      'ä',
+      Buffer.of(0xff, 0x61).toString('latin1'),
+      ...Array.from({ length: 2500 }, (_x, i) => `file ${(i * 7) % 2503}`),
+    ].map((text) => (text === 'ä' ? fromText(text) : text));
+    for (const one of given) writeFileSync(toFsPath(`${folder}/${one}`), '');
+    const { names, found } = listNames(folder, size, new Set(['B', 'file 7', 'absent']));
+    expect(all(names)).toEqual([...given].sort());
+    expect([...found].sort()).toEqual(['B', 'file 7']);
+  });
+
+  test.each([0n, 1n << 30n])('that is not there, or is none, is refused as node:fs does', async (size) => {
+    const folder = await temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    const list = (path: string) => () => listNames(fromText(path), size, new Set());
+    expect(list(join(folder, 'absent'))).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    expect(list(join(folder, 'file'))).toThrow(expect.objectContaining({ code: 'ENOTDIR' }));
+  });
+
+  test('is seen to be empty or not', async () => {
+    const folder = await temporaryFolder();
+    expect(hasNoNames(fromText(folder))).toBe(true);
+    writeFileSync(join(folder, 'file'), '');
+    expect(hasNoNames(fromText(folder))).toBe(false);
+  });
+});

@@ -127,6 +127,8 @@ class Pass {
   readonly #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #failure: { error: unknown } | undefined;
   readonly failedChecks: number[] = [];
+  /** Files in parts that the worker has checked which wrote them. */
+  readonly #checked = new Set<number>();
 
   constructor(
     options: BringOptions,
@@ -248,7 +250,9 @@ class Pass {
   #check(rank: number): void {
     const { plan, root } = this.#options;
     const { troubles } = this.#brought;
-    const files = (this.#checks.get(rank) ?? []).filter((entry) => !troubles.has(entry));
+    const files = (this.#checks.get(rank) ?? []).filter(
+      (entry) => !troubles.has(entry) && !this.#checked.delete(entry),
+    );
     this.#checks.delete(rank);
     for (const batch of batches(plan, files)) {
       this.#start(
@@ -273,7 +277,8 @@ class Pass {
     }
   }
 
-  #note({ troubles, notSet }: JobResult): void {
+  #note({ troubles, checked, notSet }: JobResult): void {
+    for (const entry of checked) this.#checked.add(entry);
     for (const trouble of troubles) this.#brought.troubles.set(trouble.entry, trouble);
     for (const [entry, what] of notSet) this.#brought.notSet.set(entry, what);
   }
@@ -291,7 +296,7 @@ class Pass {
 
 /**
  * Which files to check, by the rank after which they are complete: those in parts, and those that rest on what an earlier run wrote.
- * A file that one volume brings in one stretch was checked when it was written.
+ * A file that one volume brings in one stretch was checked when it was written, and so was one that a volume brought in order from its beginning to its end.
  */
 function checksByRank(
   plan: Plan,

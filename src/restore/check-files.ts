@@ -13,7 +13,7 @@ const PIECE = 1024 * 1024;
 
 /** Does a check. Errors: those that end the whole restore. */
 export function checkFiles(job: CheckJob, options: WriteOptions): JobResult {
-  const result: JobResult = { done: 0, troubles: [], notSet: [] };
+  const result: JobResult = { done: 0, troubles: [], checked: [], notSet: [] };
   const buffer = Buffer.allocUnsafe(PIECE);
   const paths = job.files.paths.split('\0');
   for (const [row, entry] of job.files.entries.entries()) {

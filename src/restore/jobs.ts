@@ -82,6 +82,8 @@ export interface JobResult {
   /** Files that are complete now. */
   done: number;
   troubles: FileTrouble[];
+  /** Files in parts that need no check any more, by index in the plan. */
+  checked: number[];
   /** Files of which not everything could be set: index in the plan, and a sum of NotSet. */
   notSet: [entry: number, what: number][];
   /** What is wrong with the volume, as a message that names it. */

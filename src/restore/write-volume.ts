@@ -1,6 +1,6 @@
 /** Writes what one volume brings into the files of a target. Runs in a worker: file calls are synchronous, several times cheaper there. */
 import { closeSync, writeSync } from 'node:fs';
-import { sha256 } from '../chunk/digest.ts';
+import { RunningDigest, sha256 } from '../chunk/digest.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { show, toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
@@ -76,9 +76,11 @@ class VolumeWriter {
   /** Files of which a stretch has not come, and whether they are made in one go. */
   readonly #missed = new Map<number, boolean>();
   readonly #notSet: [number, number][] = [];
+  /** Files in parts that came whole, and in order. */
+  readonly #checked: number[] = [];
   #done = 0;
   /** Open files in parts by entry, the one used longest ago first. */
-  readonly #open = new Map<number, File & { fd: number }>();
+  readonly #open = new Map<number, OpenFile>();
 
   constructor(object: string, first: VolumeRows, more: () => Promise<VolumeRows>, options: WriteOptions) {
     this.#object = object;
@@ -131,7 +133,12 @@ class VolumeWriter {
     for (const [entry, whole] of this.#missed) {
       if (!this.#given.has(entry)) this.#given.set(entry, { entry, kind: 'damage', problem, begun: !whole });
     }
-    const result: JobResult = { done: this.#done, troubles: [...this.#given.values()], notSet: this.#notSet };
+    const result: JobResult = {
+      done: this.#done,
+      troubles: [...this.#given.values()],
+      checked: this.#checked,
+      notSet: this.#notSet,
+    };
     if (damage !== undefined) result.damage = damage.message;
     return result;
   }
@@ -169,7 +176,7 @@ class VolumeWriter {
     const stretch = bytes.subarray(offset, offset + length);
     this.#attempt(file, () => {
       if (file.whole) this.#makeWhole(file, row, stretch, length === bytes.length ? digest : sha256(stretch));
-      else writeAll(this.#descriptor(file), stretch, stretches.at[i] as number);
+      else this.#writePart(file, row, stretch, stretches.at[i] as number);
     });
   }
 
@@ -200,21 +207,48 @@ class VolumeWriter {
     if (failed !== 0) this.#notSet.push([file.entry, failed]);
   }
 
-  #descriptor(file: File): number {
+  /** What comes in order, from the beginning of a file to its end, is digested on its way: such a file need not be read back. */
+  #writePart(file: File, row: number, bytes: Uint8Array, at: number): void {
+    const { files } = this.#rows;
+    const opened = this.#opened(file);
+    writeAll(opened.fd, bytes, at);
+    if (at === 0) opened.inOrder ??= { digest: new RunningDigest(), length: 0 };
+    const { inOrder } = opened;
+    if (inOrder === undefined) return;
+    if (at !== inOrder.length) {
+      opened.inOrder = undefined;
+      return;
+    }
+    inOrder.digest.update(bytes);
+    inOrder.length += bytes.length;
+    if (inOrder.length < (files.sizes[row] as number)) return;
+    opened.inOrder = undefined;
+    // One that is wrong is found to be so when it is read back.
+    if (inOrder.digest.hex() !== digestOf(files, row)) return;
+    const failed = setAttributes(opened.fd, attributesOf(files, row), this.#options.owner);
+    this.#close(opened);
+    if (this.#given.has(file.entry)) return;
+    if (failed !== 0) this.#notSet.push([file.entry, failed]);
+    this.#checked.push(file.entry);
+    this.#done++;
+  }
+
+  #opened(file: File): OpenFile {
     const known = this.#open.get(file.entry);
     if (known !== undefined) {
       this.#open.delete(file.entry);
       this.#open.set(file.entry, known);
-      return known.fd;
+      return known;
     }
     const [oldest] = this.#open.values();
     if (this.#open.size >= OPEN_FILES && oldest !== undefined) this.#close(oldest);
     const fd = this.#options.folders.at(file.path, (place) => reopenFile(toFsPath(place), 'write'));
-    this.#open.set(file.entry, { ...file, fd });
-    return fd;
+    const opened: OpenFile = { ...file, fd, inOrder: undefined };
+    this.#open.set(file.entry, opened);
+    return opened;
   }
 
-  #close(file: File & { fd: number }): void {
+  #close(file: OpenFile): void {
     this.#open.delete(file.entry);
     // Network file systems say only now what they could not write.
     this.#attempt(file, () => closeSync(file.fd));
@@ -248,6 +282,13 @@ interface File {
   path: ByteString;
   /** Whether it is made in one go. */
   whole: boolean;
+}
+
+/** A file in parts. */
+interface OpenFile extends File {
+  fd: number;
+  /** Digest and number of the bytes so far, if all of them came in order from the beginning. */
+  inOrder: { digest: RunningDigest; length: number } | undefined;
 }
 
 function writeAll(fd: number, bytes: Uint8Array, at: number): void {

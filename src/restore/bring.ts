@@ -17,6 +17,7 @@ import {
 } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { WorkerPool } from './pool.ts';
+import { PrefixChecks } from './prefix-checks.ts';
 import { Kind } from './tree.ts';
 
 /** What bringing content takes. */
@@ -116,6 +117,7 @@ class Pass {
   readonly #checks: Map<number, number[]>;
   readonly #written: Uint8Array;
   readonly #places: ObjectPlaces;
+  readonly #prefixes: PrefixChecks;
   /** All volumes of smaller rank have been written. */
   #low = 0;
   readonly #running = new Set<Promise<void>>();
@@ -147,12 +149,24 @@ class Pass {
     this.#places = new ObjectPlaces(
       due.reduce((most, index) => Math.max(most, volumes.get(index).object.size), 0),
     );
-    this.#checks = checksByRank(options.plan, due, wanted);
+    const { plan, root, rootFd, owner } = options;
+    const ranks = ranksOf(plan, due);
+    this.#prefixes = new PrefixChecks({ plan, root, rootFd, owner, ranks });
+    this.#checks = checksByRank(plan, ranks, wanted, (entry) => this.#prefixes.consider(entry));
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } finally {
+      this.#prefixes.close();
+    }
+  }
+
+  async #run(): Promise<void> {
     const { plan, store, secret } = this.#options;
     const key = await parseSecretKey(secret);
+    this.#prefixes.advance(THERE);
     this.#check(THERE);
     const fetch = async (index: number) => {
       await this.#room();
@@ -244,25 +258,42 @@ class Pass {
 
   #finishVolume(rank: number): void {
     this.#written[rank] = 1;
-    while (this.#written[this.#low] === 1) this.#check(this.#low++);
+    while (this.#written[this.#low] === 1) {
+      this.#prefixes.advance(this.#low);
+      this.#check(this.#low++);
+    }
   }
 
   #check(rank: number): void {
     const { plan, root } = this.#options;
     const { troubles } = this.#brought;
+    const noteChecked = (result: JobResult) => {
+      this.#note(result);
+      for (const { entry } of result.troubles) this.failedChecks.push(entry);
+    };
     const files = (this.#checks.get(rank) ?? []).filter(
       (entry) => !troubles.has(entry) && !this.#checked.delete(entry),
     );
     this.#checks.delete(rank);
-    for (const batch of batches(plan, files)) {
+    const inOneGo: number[] = [];
+    for (const entry of files) {
+      if (this.#prefixes.has(entry)) this.#start(this.#finishPrefix(entry), noteChecked);
+      else inOneGo.push(entry);
+    }
+    for (const batch of batches(plan, inOneGo)) {
       this.#start(
         this.#pool.run(() => checkJob(plan, root, batch)),
-        (result) => {
-          this.#note(result);
-          for (const { entry } of result.troubles) this.failedChecks.push(entry);
-        },
+        noteChecked,
       );
     }
+  }
+
+  async #finishPrefix(entry: number): Promise<JobResult> {
+    const { plan, root, onProgress } = this.#options;
+    const result = await this.#prefixes.finish(entry);
+    if (result === undefined) return this.#pool.run(() => checkJob(plan, root, [entry]));
+    onProgress(1, 0);
+    return result;
   }
 
   /** A volume that cannot be had: everything that needs it is lost. */
@@ -300,22 +331,29 @@ class Pass {
  */
 function checksByRank(
   plan: Plan,
-  due: readonly number[],
+  ranks: Int32Array,
   wanted: (entry: number) => boolean,
+  onCheck: (entry: number) => void,
 ): Map<number, number[]> {
-  const ranks = new Int32Array(plan.volumes.length).fill(THERE);
-  for (const [rank, index] of due.entries()) ranks[index] = rank;
   const checks = new Map<number, number[]>();
   const { entries } = plan.tree;
   for (let entry = 0; entry < entries.length; entry++) {
     if (entries.kind(entry) !== Kind.file || entries.size(entry) === 0 || !wanted(entry)) continue;
     const rank = lastRank(plan, entry, ranks);
     if (isWhole(plan, entry) && rank !== THERE) continue;
+    onCheck(entry);
     const files = checks.get(rank);
     if (files === undefined) checks.set(rank, [entry]);
     else files.push(entry);
   }
   return checks;
+}
+
+/** The rank of each volume of a plan. */
+function ranksOf(plan: Plan, due: readonly number[]): Int32Array {
+  const ranks = new Int32Array(plan.volumes.length).fill(THERE);
+  for (const [rank, index] of due.entries()) ranks[index] = rank;
+  return ranks;
 }
 
 function lastRank({ content, tree }: Plan, entry: number, ranks: Int32Array): number {

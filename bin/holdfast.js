@@ -6,6 +6,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 const self = realpathSync(fileURLToPath(import.meta.url));
 const root = dirname(dirname(self));
@@ -37,14 +38,18 @@ function commandOf() {
   return process.argv.slice(2).find((word) => !word.startsWith('-'));
 }
 
-/**
- * In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. Its volumes make V8
- * look for garbage every few moments in heaps that hold little: that is soon done, and sooner at once than in steps and by helpers.
- */
+/** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. */
 function thriftyFlags() {
-  return commandOf() === 'backup'
-    ? ['--max-semi-space-size=4']
-    : ['--max-semi-space-size=2', '--no-incremental-marking'];
+  return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 2}`];
+}
+
+/**
+ * How V8 is to look for garbage, in all threads: when a heap has grown by so many percent. The heaps are small, so that it is soon done; by itself
+ * V8 lets them double. For verify it is done at once, not in steps, in which yet more comes to lie there.
+ */
+function collectOften() {
+  setFlagsFromString('--heap-growing-percent=20');
+  if (commandOf() === 'verify') setFlagsFromString('--no-incremental-marking');
 }
 
 /** Whether the command is a heavy one, and the user has not said how memory is to be kept. */
@@ -78,6 +83,7 @@ async function run() {
     // Commands started from here need not see them.
     for (const name of Object.keys(THRIFTY)) delete process.env[name];
   }
+  if (HEAVY.includes(commandOf())) collectOften();
   let program;
   try {
     program = await import(pathToFileURL(main).href);

@@ -25,6 +25,7 @@ export class WorkerPool {
   readonly #busy = new Map<Worker, Task>();
   readonly #queue: Task[] = [];
   #onRoom: (() => void)[] = [];
+  #isClosed = false;
 
   /** `width`: how many workers at most; each is started when it is first needed. */
   constructor(
@@ -45,10 +46,11 @@ export class WorkerPool {
   }
 
   /**
-   * Has a job done, which is made when its turn has come. `rows`: what a volume brings. Rejects with what ends
-   * the restore.
+   * Has a job done, which is made when its turn has come. `rows`: what a volume brings. Rejects with what ends the restore, and after close().
    */
   run(job: () => Job, rows: Iterator<VolumeRows, void> = NONE): Promise<JobResult> {
+    // What ended late must not start another worker.
+    if (this.#isClosed) return Promise.reject(new Error('a pool of workers was used after its end'));
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, rows, resolve, reject });
       this.#dispatch();
@@ -57,6 +59,7 @@ export class WorkerPool {
 
   /** Ends the workers, whatever they are doing: between two chunks, or two pieces of a file. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#stop.set();
     for (const { worker } of this.#workers) send(worker, { kind: 'stop' });
     await Promise.all(this.#workers.map(({ ended }) => ended));

@@ -89,6 +89,11 @@ export class SortedNames implements Names {
     this.#run = run;
   }
 
+  /** Bytes of memory that sorted names take. */
+  get bytes(): number {
+    return this.#heap.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Adds a name: any bytes, at most 65,535 of them. */
   add(name: ByteString): void {
     if (this.#gathered.push(name) === this.#run) this.#endRun();
@@ -173,6 +178,10 @@ class Run {
     this.#bytes = Buffer.from(bytes.subarray(0, at));
     this.#name = Buffer.allocUnsafeSlow(longest);
     this.advance();
+  }
+
+  get bytes(): number {
+    return this.#bytes.length + this.#name.length;
   }
 
   /** Goes on to the next name; false after the last. */

@@ -43,6 +43,9 @@ function thriftyFlags() {
   return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 2}`];
 }
 
+/** From when on garbage is looked for often, in milliseconds: what a program loads at its start is none. */
+const SETTLED_MS = 1000;
+
 /**
  * How V8 is to look for garbage, in all threads: when a heap has grown by so many percent. The heaps are small, so that it is soon done; by itself
  * V8 lets them double. For verify it is done at once, not in steps, in which yet more comes to lie there.
@@ -83,7 +86,7 @@ async function run() {
     // Commands started from here need not see them.
     for (const name of Object.keys(THRIFTY)) delete process.env[name];
   }
-  if (HEAVY.includes(commandOf())) collectOften();
+  if (HEAVY.includes(commandOf())) setTimeout(collectOften, SETTLED_MS).unref();
   let program;
   try {
     program = await import(pathToFileURL(main).href);

@@ -2,7 +2,7 @@
  * A store in a container of OpenStack Swift: what the store's interface asks for, in requests. How a request travels is client.ts's,
  * when it is repeated attempts.ts's, and what an answer means verdict.ts's.
  */
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { HoldfastError } from '../../errors.ts';
 import { splitName, splitPrefix } from '../object-name.ts';
 import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from '../store.ts';
@@ -10,6 +10,7 @@ import { type Held, type Throttle, throttled } from '../throttle.ts';
 import { type Persistence, persist } from './attempts.ts';
 import { bulkBody, parseBulkAnswer } from './bulk-delete.ts';
 import { type Reply, type Request, type SwiftClient, TooLarge } from './client.ts';
+import { etagOf, hasMd5, md5Of } from './etag.ts';
 import { Transient } from './failure.ts';
 import { isBefore, type ListedObject, parsePage } from './listing.ts';
 import type { Session } from './session.ts';
@@ -387,20 +388,4 @@ export class SwiftStore implements Store {
     const { prefix } = this.#parts;
     return prefix === '' ? name : `${prefix}/${name}`;
   }
-}
-
-function md5Of(body: readonly Uint8Array[]): string {
-  const md5 = createHash('md5');
-  for (const piece of body) md5.update(piece);
-  return md5.digest('hex');
-}
-
-/** The entity tag, without quotes; of an object that was stored in one piece it is the MD5 of its content. */
-function etagOf({ headers }: Pick<Reply, 'headers'>): string | undefined {
-  return /^"?([0-9a-f]{32})"?$/i.exec(headers.etag ?? '')?.[1]?.toLowerCase();
-}
-
-/** Large objects of segments have the digest of a list as their tag. Holdfast stores none. */
-function hasMd5({ headers }: Reply): boolean {
-  return headers['x-static-large-object'] === undefined && headers['x-object-manifest'] === undefined;
 }

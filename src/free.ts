@@ -1,16 +1,9 @@
 /** Gives the memory of large buffers back without waiting for the garbage collector, which knows them by their small handles. */
 
 /** Frees the memory behind some bytes that nothing will look at any more; leaves memory alone that others may share. */
-export function free(bytes: Uint8Array): void {
-  const own = ownBuffer(bytes);
-  if (own !== undefined) freeBuffer(own);
-}
-
-/** The buffer behind some bytes, where nothing else lies in it, and no other thread has it: it may be freed, or moved to another thread. */
-export function ownBuffer({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer | undefined {
+export function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
   // Small Buffers lie together in one; of a store's answers, one byte may be spare.
-  const isAlone = byteOffset === 0 && buffer.byteLength - byteLength <= 1;
-  return isAlone && buffer instanceof ArrayBuffer ? buffer : undefined;
+  if (byteOffset === 0 && buffer.byteLength - byteLength <= 1) freeBuffer(buffer);
 }
 
 /** Frees a buffer; nothing may look at any bytes in it any more. */

@@ -82,6 +82,7 @@ async function restoreInto(
       folders: open,
       openMode: choice.overwrite ? request.impliedMode : undefined,
       prepared: choice.resumed?.prepared ?? false,
+      isClaimed,
     });
     marker.prepared();
     observer.advance({ files: prepared.empty });

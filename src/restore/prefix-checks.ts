@@ -4,6 +4,7 @@
  */
 import { closeSync, read } from 'node:fs';
 import { RunningDigest } from '../chunk/digest.ts';
+import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 import { setAttributes } from '../target/attributes.ts';
@@ -73,6 +74,9 @@ export class PrefixChecks {
     if (check === undefined) return undefined;
     try {
       return await check.finish();
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      return undefined;
     } finally {
       this.#running.delete(entry);
       check.close();

@@ -8,7 +8,7 @@ import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { createFile, makeFolder, openForWork } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
-import { isWhole } from './bring.ts';
+import { isWhole, volumesOf } from './bring.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { Kind, ROOT } from './tree.ts';
@@ -30,6 +30,8 @@ export interface PrepareOptions {
   openMode: number | undefined;
   /** Whether an earlier run has made all files that come in parts: those that are there may hold content by now. */
   prepared: boolean;
+  /** Whether an earlier run has written what volume `index` of the plan brings. */
+  isClaimed: (index: number) => boolean;
   /** Throws when the restore was told to end. */
   stop: () => void;
 }
@@ -118,7 +120,8 @@ function prepareFile(options: PrepareOptions, result: Prepared, entry: number): 
         if (failed !== 0) result.notSet.set(entry, failed);
         result.empty++;
       }
-      if (size > 0 && !(options.prepared && isThere(place, size))) makeSized(place, size, options.replace);
+      if (size > 0 && !(holdsContent(options, entry) && isThere(place, size)))
+        makeSized(place, size, options.replace);
     });
   } catch (error) {
     const problem = `cannot be made (${refuse(path, error)})`;
@@ -148,6 +151,14 @@ export function makeSized(place: ByteString, size: number, replace: boolean): vo
   } finally {
     closeSync(fd);
   }
+}
+
+/**
+ * Whether a file may hold content of an earlier run that counts. One of which nothing is noted is made anew: it may be complete all the same, and
+ * have a mode by now in which it cannot be written.
+ */
+function holdsContent({ plan, prepared, isClaimed }: PrepareOptions, entry: number): boolean {
+  return prepared && volumesOf(plan, entry).some(isClaimed);
 }
 
 function isThere(place: ByteString, size: number): boolean {

@@ -2,10 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -216,4 +219,38 @@ test('an interrupted restore that may overwrite does not write into what it had 
   });
   expectAllBack(root);
   expect(readFileSync(victim).equals(Buffer.alloc(12 * 30_000, 'precious'))).toBe(true);
+});
+
+test('a file that was complete, but of which nothing is noted, is made anew: its mode may forbid that it is written', async () => {
+  const { quick } = memoryRig(keys);
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.alloc(5000, text)) as [Buffer, Buffer, Buffer];
+  const parts = fileOf('/parts', Buffer.concat([a, b]), [at(1, 0, a.length), at(1, 1, b.length)], {
+    mode: 0o400,
+  });
+  // What is wrong in a volume keeps it from being noted.
+  const wrong = fileOf('/wrong', c, [at(1, 2, c.length)], { sha256: '0'.repeat(64) });
+  await quick.add({
+    seq: 1,
+    volumes: [[a, b, c], [c]],
+    entries: [parts, fileOf('/z', c, [at(2, 0, c.length)]), wrong],
+  });
+  const target = await newTarget();
+  const get = quick.store.get.bind(quick.store);
+  const failing = Object.assign(Object.create(quick.store), {
+    get: async (name: string, limit: number) => {
+      if (!name.includes('vol-000002')) return get(name, limit);
+      while ((lstatSync(join(target, 'parts'), { throwIfNoEntry: false })?.mode ?? 0) % 0o1000 !== 0o400)
+        await sleep(5);
+      throw new HoldfastError('store', 'the store is away');
+    },
+  });
+  await expect(restoreNewest(quick, keys, { target, store: failing })).rejects.toThrow('away');
+  // Held open, so that its number is not used again.
+  const fd = openSync(join(target, 'parts'), 'r');
+  onTestFinished(() => closeSync(fd));
+  const result = await restoreNewest(quick, keys, { target });
+  expect([result.restored, result.damaged.map(({ path }) => path)]).toEqual([2, ['/wrong']]);
+  const { ino, mode } = lstatSync(join(target, 'parts'));
+  expect([ino === fstatSync(fd).ino, mode & 0o777]).toEqual([false, 0o400]);
+  expect(readFileSync(join(target, 'parts')).equals(Buffer.concat([a, b]))).toBe(true);
 });

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { CliContext } from './context.ts';
-import { addHostOptions, type Host, type HostOptions } from './host.ts';
+import type { Host } from './host.ts';
+import { addHostOptions, type HostOptions } from './host-options.ts';
 
 interface Options extends HostOptions {
   card?: string;

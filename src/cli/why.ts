@@ -11,7 +11,7 @@ import type { Strategy } from '../strategy/strategy.ts';
 import type { PlacedRule, Why } from '../why.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
-import { addHostOptions, type HostOptions } from './host.ts';
+import { addHostOptions, type HostOptions } from './host-options.ts';
 import { findStateDir, findStrategy } from './locate.ts';
 import { pathKeys } from './path-json.ts';
 

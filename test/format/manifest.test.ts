@@ -10,10 +10,8 @@ import {
   encodeHead,
   encodeSource,
   LINE_LIMIT,
-  type ManifestLine,
-  parseContents,
-  parseLine,
 } from '../../src/format/manifest.ts';
+import { type ManifestLine, parseContents, parseLine } from '../../src/format/manifest-parser.ts';
 import { encodeXattrs } from '../../src/format/xattrs.ts';
 import type { Entry, Extent, Gone } from '../../src/model.ts';
 import { answers, outcome, readVectors, type Vector } from './vectors.ts';

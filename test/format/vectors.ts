@@ -1,7 +1,7 @@
 /** Reads the test vectors, and compares what a parser does with what is expected of it. */
 import { readFileSync } from 'node:fs';
 import { HoldfastError } from '../../src/errors.ts';
-import { MalformedManifest } from '../../src/format/manifest.ts';
+import { MalformedManifest } from '../../src/format/manifest-parser.ts';
 import { project } from '../helpers/script.ts';
 
 /** What all vectors have. */

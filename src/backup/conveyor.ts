@@ -10,7 +10,7 @@ import type { FromProducer, ProducerData } from './produce-worker.ts';
 import { PROGRESS_LENGTH } from './progress.ts';
 import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
 import { newSlabs, Slabs } from './slabs.ts';
-import { type ReadyThreads, startProducer } from './threads.ts';
+import { type ReadyThreads, startProducer, startWalker } from './threads.ts';
 
 /** Threads that compress and seal: on two cores, the second one has work while the producer waits. More than these are waiting for the producer. */
 const SEALERS = Math.min(4, availableParallelism());
@@ -48,6 +48,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   const stop = new StopFlag();
   const memory = newSlabs(SEALERS);
   const slabs = new Slabs(memory);
+  const walker = walkerFor(options.produce, options.threads);
   const data: ProducerData = {
     options: options.produce,
     progress: shared,
@@ -55,6 +56,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     // Two more than uploads, so that a volume and a part of the manifest fill while all others are on their way.
     objectsInFlight: options.uploads + 2,
     slabs: memory,
+    walked: walker?.walked,
   };
   const pool = new SealPool({
     recipients: options.recipients,
@@ -63,8 +65,9 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
     width: SEALERS,
     places: placesFor(options.produce.limits.size, options.uploads),
     slabs: memory,
-    ready: options.threads?.takeSealer(),
   });
+  // By the time that a first slab is full, it has started.
+  if (walker === undefined) pool.prepare();
   const { worker: producer, ended: producerEnded, tell } = options.threads?.takeProducer() ?? startProducer();
   tell({ kind: 'produce', data });
   const objects: CommitObject[] = [];
@@ -99,6 +102,7 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
       options.signal.addEventListener('abort', abort, { once: true });
       pool.onFailure = reject;
       producer.on('error', reject);
+      walker?.failure.then(reject);
       const hear = (message: FromProducer) => {
         switch (message.kind) {
           case 'open':
@@ -141,10 +145,23 @@ export async function runConveyor(options: ConveyorOptions): Promise<Made> {
   } finally {
     stop.set();
     slabs.wake();
-    await Promise.all([producerEnded, pool.close()]);
+    walker?.stop();
+    await Promise.all([producerEnded, walker?.ended, pool.close()]);
     // Nothing must still be on its way to the store when the lock goes.
     await Promise.allSettled(puts);
   }
+}
+
+/** A walker that is at work, where one is of use: most of what an incremental does is to look at what has not changed. */
+function walkerFor({ parent, sources, own }: ProduceOptions, threads: ReadyThreads | undefined) {
+  if (parent === undefined) {
+    // A full has work enough for all threads, and needs the memory.
+    threads?.dropWalker();
+    return undefined;
+  }
+  const walker = threads?.takeWalker() ?? startWalker();
+  walker.walk({ sources, own });
+  return walker;
 }
 
 function takeOut<K, V>(map: Map<K, V>, key: K): V {

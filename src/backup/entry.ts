@@ -1,5 +1,5 @@
 /** Reads one entry for the set: what lstat does not say of it, and what its lines in index and manifest are made of. */
-import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { LARGE_FILE } from '../chunk/cut.ts';
 import { EMPTY_SHA256 } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
@@ -18,6 +18,7 @@ import { type Owners, readOwners } from '../linux/owners.ts';
 import type { ByteString, Metadata } from '../model.ts';
 import { type ReadAttributes, readAttributes } from '../source/attributes.ts';
 import { type OpenFile, readFile } from '../source/read.ts';
+import type { Stat } from '../source/stat.ts';
 import { deviceNumbers, typeOf } from '../source/stat-entry.ts';
 import { isYoung, nowInNs } from '../source/young.ts';
 import type { ContentStorer, OlderVersion } from './content.ts';
@@ -77,11 +78,7 @@ export class EntryReader {
   }
 
   /** Reads what lstat does not say: a file's content, a link's target, extended attributes. `before` is what the index has of it. */
-  read(
-    path: ByteString,
-    stat: BigIntStats,
-    before: IndexEntry | undefined,
-  ): ReadEntry | 'gone' | { error: string } {
+  read(path: ByteString, stat: Stat, before: IndexEntry | undefined): ReadEntry | 'gone' | { error: string } {
     const now = nowInNs();
     let current = stat;
     const content: Content = { segments: '', sha256: EMPTY_SHA256, size: 0 };
@@ -147,7 +144,7 @@ export class EntryReader {
    * Content that need not be read: none, that of another name of the same inode, or, where something else is to be read again, that
    * of the same stat.
    */
-  #knownContent(stat: BigIntStats, before: IndexEntry | undefined): Content | undefined {
+  #knownContent(stat: Stat, before: IndexEntry | undefined): Content | undefined {
     if (stat.size === 0n) return { segments: '', sha256: EMPTY_SHA256, size: 0 };
     if (stat.nlink > 1n) {
       const link = this.#links.get(linkKey(stat));
@@ -160,7 +157,7 @@ export class EntryReader {
     return sha256 === undefined ? undefined : { segments: before.segments, sha256, size: Number(stat.size) };
   }
 
-  #rememberLink(stat: BigIntStats, content: Content): void {
+  #rememberLink(stat: Stat, content: Content): void {
     if (stat.nlink < 2n) return;
     if (this.#links.size >= LINKS_KEPT) this.#links.clear();
     this.#links.set(linkKey(stat), { ...content });
@@ -181,7 +178,7 @@ export class EntryReader {
    * Earlier versions of a large file: what was under its path, and what had its inode under another. A log that is rotated has both:
    * the one before it, and itself.
    */
-  #older(before: IndexEntry | undefined, stat: BigIntStats): OlderVersion {
+  #older(before: IndexEntry | undefined, stat: Stat): OlderVersion {
     return () => {
       const here = before?.segments ?? '';
       const isOther = before?.signature.endsWith(`.${stat.ino}`) !== true;
@@ -208,7 +205,7 @@ export class EntryReader {
     return this.#renamed.get(String(inode));
   }
 
-  #metadata(stat: BigIntStats, target: ByteString | undefined, torn: boolean): Metadata {
+  #metadata(stat: Stat, target: ByteString | undefined, torn: boolean): Metadata {
     const uid = Number(stat.uid);
     const gid = Number(stat.gid);
     const metadata: Metadata = {
@@ -236,7 +233,7 @@ export function isMarked(head: string, mark: 'torn' | 'partial'): boolean {
 }
 
 /** Whether what is at a path is still what lstat said. */
-function isStill(path: ByteString, stat: BigIntStats): boolean {
+function isStill(path: ByteString, stat: Stat): boolean {
   const now = lstatSync(toFsPath(path), { bigint: true, throwIfNoEntry: false });
   return now !== undefined && signatureOf(now) === signatureOf(stat);
 }
@@ -245,7 +242,7 @@ function isStill(path: ByteString, stat: BigIntStats): boolean {
  * What all names of one inode have in common, and no two inodes: not its number, which another file system has too, and which is used again
  * while an entry that is carried over still bears it. A device number changes with reboots; the ctime is the inode's own.
  */
-function linkId(stat: BigIntStats): string {
+function linkId(stat: Stat): string {
   return `${stat.ino}.${stat.ctimeNs}`;
 }
 
@@ -264,6 +261,6 @@ function readLink(path: ByteString): ByteString | { gone: true } | { gone: false
   }
 }
 
-function linkKey(stat: BigIntStats): string {
+function linkKey(stat: Stat): string {
   return `${stat.dev}.${signatureOf(stat)}`;
 }

@@ -25,6 +25,8 @@ export interface BackupOptions {
   /** Name and version of the program, for the commit. */
   tool: string;
   now: () => Date;
+  /** When the walk began, if `threads` have begun it already. */
+  started?: Date | undefined;
   signal: AbortSignal;
   /** Hears what happens: a line of text for people, or an event of the walk. */
   onWarning: (text: string) => void;

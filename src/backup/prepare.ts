@@ -14,7 +14,7 @@ import { settlePending } from './leftovers.ts';
 import { stillCarries } from './lost-versions.ts';
 import type { BackupOptions } from './options.ts';
 import { type Plan, plan } from './plan.ts';
-import { lookAtRoots, rootToWaitFor } from './roots.ts';
+import { lookAtRoots, pathSources, rootToWaitFor } from './roots.ts';
 import {
   alteredCommit,
   compareWithStore,
@@ -45,16 +45,13 @@ export interface Prepared {
  */
 export async function prepare(options: BackupOptions, isDryRun: boolean): Promise<Prepared> {
   const { strategy, store, signer, recipients, writer } = options;
-  const time = options.now();
+  const time = options.started ?? options.now();
   for (const recipient of recipients) {
     const warning = expiryWarning(recipient, time);
     if (warning !== undefined) options.onWarning(warning);
   }
-  const sources = strategy.sources.flatMap((source): ComparedSource[] => {
-    if (source.kind === 'command') throw new Error('a command as source was not refused');
-    const { kind: _kind, ...compared } = source;
-    return [compared];
-  });
+  const sources = pathSources(strategy);
+  if (sources.length < strategy.sources.length) throw new Error('a command as source was not refused');
   const roots = lookAtRoots(sources);
   await store.check();
   const names = new StrategyNames(strategy.name);

@@ -1,11 +1,15 @@
 /** The producer's worker: runs produce(), and hands its objects on slab by slab. It never turns its event loop. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Walker } from '../index/compare.ts';
+import { hasAttributes } from '../linux/xattrs.ts';
 import type { Compression, ObjectSink, ObjectWriter } from '../volume/sink.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { StopFlag, Stopped } from '../worker/stop.ts';
 import { Gate } from './gate.ts';
 import { type ProduceEvent, type ProduceOptions, type ProduceResult, produce } from './produce.ts';
 import { FIGURES, FIGURES_LENGTH, SLAB, Slabs, type SlabsMemory } from './slabs.ts';
+import { foundBelow } from './walk-ahead.ts';
+import { type WalkMemory, WalkReader } from './walk-batches.ts';
 
 /** What the worker needs to know. */
 export interface ProducerData {
@@ -17,6 +21,8 @@ export interface ProducerData {
   /** Objects that may be on their way at once. */
   objectsInFlight: number;
   slabs: SlabsMemory;
+  /** What another thread finds that walks the sources; undefined where the producer is to walk. */
+  walked: WalkMemory | undefined;
 }
 
 /** What it is sent: one of these, once, before the gate is opened that it was started with. */
@@ -137,7 +143,8 @@ function run(data: ProducerData): void {
   const sink: ObjectSink = { open: (name, compression) => new SlabWriter(shared, name, compression) };
   try {
     const onEvent = (event: ProduceEvent) => post({ kind: 'event', event });
-    const result = produce(data.options, sink, onEvent, new Float64Array(data.progress), () => stop.check());
+    const progress = new Float64Array(data.progress);
+    const result = produce(data.options, sink, onEvent, progress, () => stop.check(), walkerOf(data, stop));
     post({ kind: 'done', result });
   } catch (error) {
     // Whoever set the flag does not listen any more.
@@ -145,6 +152,14 @@ function run(data: ProducerData): void {
   }
 }
 
+function walkerOf({ walked }: ProducerData, stop: StopFlag): Walker | undefined {
+  if (walked === undefined) return undefined;
+  const reader = new WalkReader(walked, stop);
+  return (source, root) => foundBelow(source, root, () => reader.next());
+}
+
+// What is loaded only when it is first needed: there is time for it now.
+hasAttributes();
 new Gate(workerData as SharedArrayBuffer).wait();
 const { message } = receiveMessageOnPort(port) as { message: ToProducer };
 if (message.kind === 'produce') run(message.data);

@@ -2,11 +2,17 @@
  * Makes the content of a set: compares the sources with the parent's index, stores what is new, and writes manifest and next index
  * in the same pass. Runs in a worker; knows neither keys nor store, only the sink that its objects go to.
  */
-import type { BigIntStats } from 'node:fs';
 import { fromText, toText } from '../format/bytes.ts';
 import { encodeEntry, encodeGone } from '../format/manifest.ts';
 import { volumeName } from '../format/names.ts';
-import { type Change, type ComparedSource, compare, type OldEntry } from '../index/compare.ts';
+import {
+  type Change,
+  type ComparedSource,
+  compare,
+  type OldEntry,
+  type SeenRoot,
+  type Walker,
+} from '../index/compare.ts';
 import {
   decodeSegments,
   EntriesReader,
@@ -19,6 +25,7 @@ import { isMountEntry, MOUNT_FLAG } from '../index/mounts.ts';
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, Extent } from '../model.ts';
+import type { Stat } from '../source/stat.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer } from './content.ts';
@@ -78,7 +85,7 @@ export interface ProduceResult {
 
 /**
  * Makes the set's objects and the next index's files. Errors of the sink, of the state folder and of the packer pass through, and what
- * `checkpoint` throws, which is called again and again, also in the middle of a large file.
+ * `checkpoint` throws, which is called again and again, also in the middle of a large file. `walker` walks the sources, in this thread unless it is said otherwise.
  */
 export function produce(
   options: ProduceOptions,
@@ -86,11 +93,12 @@ export function produce(
   onEvent: (event: ProduceEvent) => void,
   progress: Float64Array,
   checkpoint: () => void,
+  walker?: Walker,
 ): ProduceResult {
   const old = options.parent === undefined ? undefined : new EntriesReader(options.parent.entriesFile);
   const producer = new Producer(options, sink, onEvent, progress, checkpoint);
   try {
-    for (const change of compare(options.sources, old, new Set(options.own), options.before)) {
+    for (const change of compare(options.sources, old, new Set(options.own), options.before, walker)) {
       checkpoint();
       producer.take(change);
     }
@@ -100,6 +108,8 @@ export function produce(
     producer.close();
   }
 }
+
+type Fresh = Omit<Extract<Change, { kind: 'fresh' }>, 'kind'>;
 
 class Producer {
   readonly #options: ProduceOptions;
@@ -153,10 +163,10 @@ class Producer {
   take(change: Change): void {
     switch (change.kind) {
       case 'same':
-        this.#same(change.old, change.stat);
+        this.#same(change.old, change.stat, change.root);
         break;
       case 'fresh':
-        this.#fresh(change.source, change.path, change.stat, change.old, change.isMount ? MOUNT_FLAG : '');
+        this.#fresh(change, change.isMount ? MOUNT_FLAG : '');
         break;
       case 'gone':
         if (change.leftOut === undefined) {
@@ -220,15 +230,15 @@ class Producer {
     this.#log.close();
   }
 
-  #same(old: OldEntry, stat: BigIntStats): void {
+  #same(old: OldEntry, stat: Stat, root: SeenRoot): void {
     const { entry } = old;
     if (this.#givenUp?.hasAnyOf(entry.segments)) {
-      this.#fresh(old.source, entry.path, stat, old);
+      this.#fresh({ source: old.source, path: entry.path, stat, old, root });
       return;
     }
     this.#count(stat.isFile(), Number(stat.size));
     this.#live.addRanges(entry.segments);
-    this.#entries.line(old.source, old.line);
+    this.#entries.copy(old.source, old.lines);
     if (entry.changed > this.#base) this.#list(old.source, entry);
   }
 
@@ -270,9 +280,11 @@ class Producer {
     if (entry.changed > this.#base) this.#list(old.source, entry);
   }
 
-  #fresh(source: string, path: ByteString, stat: BigIntStats, old: OldEntry | undefined, mark = ''): void {
+  #fresh({ source, path, stat, old, root }: Fresh, mark = ''): void {
     const before = old?.entry.flags.includes('g') ? undefined : old;
-    const entry = this.#reader.read(path, stat, before?.entry);
+    let entry = this.#reader.read(path, stat, before?.entry);
+    // With its root, nothing has been deleted: see walk().
+    if (entry === 'gone' && !root.isThere()) entry = { error: 'ENOENT' };
     if (entry === 'gone') {
       this.#vanished++;
       if (before !== undefined) this.#gone(before);

@@ -6,6 +6,7 @@ import { isWithin } from '../format/order.ts';
 import { type ComparedSource, leftOutByPatterns } from '../index/compare.ts';
 import { EntriesReader } from '../index/entries-file.ts';
 import { hasNoNames } from '../source/names.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 
 /** A root that is not there, or is empty though nobody said that it may be. */
 export interface AbsentRoot {
@@ -18,6 +19,15 @@ export interface AbsentRoot {
 /** What was found at the roots. */
 export interface Roots {
   absent: AbsentRoot[];
+}
+
+/** The sources of a strategy that are files and folders. */
+export function pathSources({ sources }: Pick<Strategy, 'sources'>): ComparedSource[] {
+  return sources.flatMap((source): ComparedSource[] => {
+    if (source.kind === 'command') return [];
+    const { kind: _kind, ...compared } = source;
+    return [compared];
+  });
 }
 
 /**

@@ -1,17 +1,18 @@
 /**
  * Sealing: slabs are compressed by whichever thread is free; objects are spread over the threads for encryption, each with a session key made here,
- * and their ciphertext over a bounded number of places.
+ * and their ciphertext over a bounded number of places. As long as nothing large has come, all is done in this thread: to start another one would take
+ * longer.
  */
-import type { Worker } from 'node:worker_threads';
 import { type ParsedRecipient, parseRecipients, type SessionStart, startSession } from '../crypto/seal.ts';
 import type { Compression } from '../volume/sink.ts';
 import { unpackError } from '../worker/start.ts';
 import { Places } from './places.ts';
-import type { FromSealer, SealedObject, ToSealer } from './seal-worker.ts';
+import type { ToSealWorker } from './seal-worker.ts';
+import { type FromSealer, type SealedObject, Sealer, type ToSealer } from './sealer.ts';
 import { FIGURES, type SlabsMemory } from './slabs.ts';
-import { startSealer, type Thread } from './threads.ts';
+import { startSealer } from './threads.ts';
 
-export type { SealedObject } from './seal-worker.ts';
+export type { SealedObject } from './sealer.ts';
 
 /** For whom a pool seals, and with what. */
 export interface SealPoolOptions {
@@ -27,9 +28,10 @@ export interface SealPoolOptions {
   places: number;
   /** What content comes in; the workers give each slab back. */
   slabs: SlabsMemory;
-  /** A thread that is ready, if there is one: the first to be used. */
-  ready?: Thread | undefined;
 }
+
+/** Content up to this size, in bytes, is worth no thread. */
+const SMALL = 256 * 1024;
 
 /** One object that is being sealed. */
 export interface Sealing {
@@ -41,7 +43,11 @@ export interface Sealing {
   release(): void;
 }
 
-interface Lane extends Thread {
+/** A thread, or what this one does itself. */
+interface Lane {
+  tell(message: ToSealer): void;
+  /** Ends it, whatever it does; resolves when it is no more. */
+  stop(): Promise<void>;
   /** What it compresses. */
   compressing: Part | undefined;
   /** Objects of its own that are not sealed yet. */
@@ -60,12 +66,14 @@ interface Job {
   key: number;
   compression: Compression;
   figures: Float64Array;
-  /** Encrypts the object. */
-  lane: Lane;
+  /** Encrypts the object; undefined before any of it has come. */
+  lane: Lane | undefined;
   /** What was not handed on for encryption, in order. */
   parts: Part[];
   isEnded: boolean;
-  /** Messages that wait for the session key; undefined once it is made. */
+  /** Undefined until it is made. */
+  start: SessionStart | undefined;
+  /** Messages that wait for lane and session key; undefined once both are there. */
   waiting: ToSealer[] | undefined;
   /** Places that it has, and how many more it needs. */
   places: SharedArrayBuffer[];
@@ -78,6 +86,7 @@ export class SealPool {
   readonly #options: SealPoolOptions;
   readonly #places: Places;
   readonly #lanes: Lane[] = [];
+  #here: Lane | undefined;
   /** What waits for a thread that compresses it, oldest first. */
   readonly #toCompress: Part[] = [];
   /** Objects whose places are in use, oldest first. */
@@ -98,20 +107,24 @@ export class SealPool {
     this.#onFailure = listener;
   }
 
+  /** Starts a thread beforehand, where it is known that there will be much to do. */
+  prepare(): void {
+    if (this.#lanes.length === 0) this.#startLane();
+  }
+
   /** Begins an object. Its `figures` tell how far compression is (see FIGURES). */
   open(compression: Compression, figures: SharedArrayBuffer): Sealing {
     if (this.#isClosed) throw new Error('a sealing pool was used after its end');
     const { promise: sealed, resolve } = Promise.withResolvers<SealedObject>();
-    const lane = this.#laneForJob();
-    lane.jobs++;
     const key = ++this.#key;
     const job: Job = {
       key,
       compression,
       figures: new Float64Array(figures),
-      lane,
+      lane: undefined,
       parts: [],
       isEnded: false,
+      start: undefined,
       waiting: [],
       places: [],
       needs: 0,
@@ -120,14 +133,17 @@ export class SealPool {
     };
     this.#jobs.set(key, job);
     this.#start((start) => {
-      const waiting = job.waiting ?? [];
-      job.waiting = undefined;
-      for (const message of [{ kind: 'begin', key, start, md5: this.#options.md5 } as const, ...waiting])
-        this.#send(job, message);
+      job.start = start;
+      this.#begin(job);
     });
     return {
       write: (slab, length) => {
         const part = { job, slab, length, frame: undefined };
+        if (job.lane === undefined) {
+          job.lane = this.#laneForJob(length);
+          job.lane.jobs++;
+          this.#begin(job);
+        }
         job.parts.push(part);
         this.#toCompress.push(part);
         this.#compress();
@@ -148,11 +164,7 @@ export class SealPool {
   /** Ends the workers, whatever is being sealed; a session key that is being made is waited for. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const { ready } = this.#options;
-    const unused = this.#lanes.length === 0 && ready !== undefined ? [ready] : [];
-    const threads = [...this.#lanes, ...unused];
-    for (const { worker } of threads) post(worker, { kind: 'stop' });
-    await Promise.all([...this.#starting, ...threads.map(({ ended }) => ended)]);
+    await Promise.all([...this.#starting, ...this.#lanes.map((lane) => lane.stop())]);
   }
 
   /** Makes a session key, and hands it on. */
@@ -170,12 +182,12 @@ export class SealPool {
   /** Gives each thread that compresses nothing something to compress: one slab at a time, so that it comes to its encryption in between. */
   #compress(): void {
     for (let part = this.#toCompress[0]; part !== undefined && !this.#isClosed; part = this.#toCompress[0]) {
-      const lane = this.#laneForPart();
+      const lane = this.#laneForPart(part);
       if (lane === undefined) return;
       this.#toCompress.shift();
       lane.compressing = part;
       const { slab, length, job } = part;
-      post(lane.worker, { kind: 'compress', slab, length, compression: job.compression });
+      lane.tell({ kind: 'compress', slab, length, compression: job.compression });
     }
   }
 
@@ -203,7 +215,16 @@ export class SealPool {
 
   #send(job: Job, message: ToSealer): void {
     if (job.waiting !== undefined) job.waiting.push(message);
-    else if (!this.#isClosed) post(job.lane.worker, message);
+    else if (!this.#isClosed) job.lane?.tell(message);
+  }
+
+  /** Tells the lane of an object of it, and what has waited: when both the lane and the session key are there. */
+  #begin(job: Job): void {
+    const { key, start, lane, waiting = [] } = job;
+    if (start === undefined || lane === undefined) return;
+    job.waiting = undefined;
+    this.#send(job, { kind: 'begin', key, start, md5: this.#options.md5 });
+    for (const message of waiting) this.#send(job, message);
   }
 
   /** Gives places to those who need some, the oldest first, as far as they go. */
@@ -228,54 +249,71 @@ export class SealPool {
   }
 
   /** One that compresses nothing, a new one if need be; undefined when there may be no more. */
-  #laneForPart(): Lane | undefined {
+  #laneForPart({ length }: Part): Lane | undefined {
     const idle = this.#lanes.find(({ compressing }) => compressing === undefined);
     if (idle !== undefined || this.#lanes.length === this.#options.width) return idle;
-    return this.#startLane();
+    if (this.#lanes.length > 0 || length > SMALL) return this.#startLane();
+    const here = this.#laneHere();
+    return here.compressing === undefined ? here : undefined;
   }
 
-  /** The one with the fewest objects. */
-  #laneForJob(): Lane {
-    if (this.#lanes.length === 0) return this.#startLane();
+  /** The one with the fewest objects, for one whose content begins with so many bytes: all of it, where they are few. */
+  #laneForJob(length: number): Lane {
+    if (this.#lanes.length === 0) return length <= SMALL ? this.#laneHere() : this.#startLane();
     return this.#lanes.reduce((a, b) => (b.jobs < a.jobs ? b : a));
   }
 
+  #laneHere(): Lane {
+    if (this.#here === undefined) {
+      // Answers come when what was told has been noted, as they do from a thread.
+      const sealer = new Sealer(this.#options.slabs, (said) => queueMicrotask(() => this.#hear(lane, said)));
+      const lane: Lane = {
+        tell: (message) => sealer.tell(message),
+        stop: async () => {},
+        compressing: undefined,
+        jobs: 0,
+      };
+      this.#here = lane;
+    }
+    return this.#here;
+  }
+
   #startLane(): Lane {
-    const { ready, slabs } = this.#options;
-    const isFirst = this.#lanes.length === 0;
+    const { worker, ended } = startSealer(this.#options.slabs);
+    const post = (message: ToSealWorker) => worker.postMessage(message);
     const lane: Lane = {
-      ...((isFirst ? ready : undefined) ?? startSealer()),
+      tell: post,
+      stop() {
+        post({ kind: 'stop' });
+        return ended;
+      },
       compressing: undefined,
       jobs: 0,
     };
-    const { worker } = lane;
-    post(worker, { kind: 'slabs', memory: slabs });
-    worker.on('message', (message: FromSealer) => {
-      if (message.kind === 'failed') {
-        this.#onFailure(unpackError(message.error));
-        return;
-      }
-      if (message.kind === 'compressed') {
-        this.#compressed(lane, message.length);
-        return;
-      }
-      const job = this.#jobs.get(message.key);
-      if (job === undefined) return;
-      if (message.kind === 'need') {
-        job.needs += message.places;
-      } else {
-        job.isSealed = true;
-        lane.jobs--;
-        job.resolve(message.object);
-      }
-      this.#serve();
-    });
+    worker.on('message', (said: FromSealer) => this.#hear(lane, said));
     worker.on('error', (error) => this.#onFailure(error));
     this.#lanes.push(lane);
     return lane;
   }
-}
 
-function post(worker: Worker, message: ToSealer): void {
-  worker.postMessage(message);
+  #hear(lane: Lane, said: FromSealer): void {
+    if (said.kind === 'failed') {
+      this.#onFailure(unpackError(said.error));
+      return;
+    }
+    if (said.kind === 'compressed') {
+      this.#compressed(lane, said.length);
+      return;
+    }
+    const job = this.#jobs.get(said.key);
+    if (job === undefined) return;
+    if (said.kind === 'need') {
+      job.needs += said.places;
+    } else {
+      job.isSealed = true;
+      lane.jobs--;
+      job.resolve(said.object);
+    }
+    this.#serve();
+  }
 }

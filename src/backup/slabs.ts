@@ -3,6 +3,7 @@
  * objects. The producer waits here without turning its event loop; all others only say what has become free.
  */
 import { FRAME_CONTENT, FRAME_ROOM } from '../volume/compress.ts';
+import { CHANGES_WORDS, Changes } from '../worker/changes.ts';
 import type { StopFlag } from '../worker/stop.ts';
 
 /** Bytes of plain content that a slab takes: those of a frame. What becomes of them takes their place. */
@@ -12,8 +13,8 @@ const FILLING = 3;
 
 /** Words of the control memory: a count of all that became free, the objects on their way, and for each slab whether it is in use. */
 const CHANGES = 0;
-const OBJECTS = 1;
-const FIRST = 2;
+const OBJECTS = CHANGES_WORDS;
+const FIRST = OBJECTS + 1;
 
 /** Places of the figures of an object in a Float64Array: bytes of content that are compressed, and bytes that have come out of it. */
 export const FIGURES = { taken: 0, out: 1 } as const;
@@ -37,10 +38,12 @@ export function newSlabs(threads: number): SlabsMemory {
 export class Slabs {
   readonly #bytes: SharedArrayBuffer;
   readonly #control: Int32Array;
+  readonly #changes: Changes;
 
   constructor({ bytes, control }: SlabsMemory) {
     this.#bytes = bytes;
     this.#control = new Int32Array(control);
+    this.#changes = new Changes(this.#control, CHANGES);
   }
 
   /** The memory of a slab: SLAB bytes for content, and beyond them what a frame that grew needs. */
@@ -50,7 +53,7 @@ export class Slabs {
 
   /** Takes a free slab, for the producer; waits for one. Throws Stopped. */
   take(stop: StopFlag): number {
-    return this.#await(stop, () => this.tryTake());
+    return this.#changes.await(stop, () => this.tryTake());
   }
 
   /** Takes a free slab; undefined when there is none. */
@@ -69,7 +72,7 @@ export class Slabs {
 
   /** Counts one object more, for the producer; waits while there are `most`. Throws Stopped. */
   beginObject(most: number, stop: StopFlag): void {
-    this.#await(stop, () => {
+    this.#changes.await(stop, () => {
       if (Atomics.load(this.#control, OBJECTS) >= most) return undefined;
       return Atomics.add(this.#control, OBJECTS, 1);
     });
@@ -83,17 +86,6 @@ export class Slabs {
 
   /** Lets whoever waits look again: also after the stop flag was set. */
   wake(): void {
-    Atomics.add(this.#control, CHANGES, 1);
-    Atomics.notify(this.#control, CHANGES);
-  }
-
-  #await<T>(stop: StopFlag, attempt: () => T | undefined): T {
-    for (;;) {
-      const seen = Atomics.load(this.#control, CHANGES);
-      stop.check();
-      const result = attempt();
-      if (result !== undefined) return result;
-      Atomics.wait(this.#control, CHANGES, seen);
-    }
+    this.#changes.tell();
   }
 }

@@ -45,18 +45,29 @@ export class SegmentSet {
 /** Counts what the given segments use of each volume. One pass over the log. */
 export function usageOf(log: SegmentLog, live: SegmentSet): Usage {
   const usage: Usage = new Map();
-  for (let number = 0; number < log.count; number++) {
-    if (!live.has(number)) continue;
-    for (const { seq, volume, length } of log.segment(number).extents) {
-      if (seq === 0) continue;
-      let volumes = usage.get(seq);
-      if (volumes === undefined) {
-        volumes = new Map();
-        usage.set(seq, volumes);
-      }
-      volumes.set(volume, (volumes.get(volume) ?? 0) + length);
+  // Neighbours lie in the same volume mostly: their bytes are summed up before they are noted.
+  let last = { seq: 0, volume: 0, bytes: 0 };
+  const note = () => {
+    const { seq, volume, bytes } = last;
+    if (seq === 0) return;
+    let volumes = usage.get(seq);
+    if (volumes === undefined) {
+      volumes = new Map();
+      usage.set(seq, volumes);
     }
-  }
+    volumes.set(volume, (volumes.get(volume) ?? 0) + bytes);
+  };
+  log.stretches(
+    (segment) => live.has(segment),
+    (seq, volume, length) => {
+      if (seq !== last.seq || volume !== last.volume) {
+        note();
+        last = { seq, volume, bytes: 0 };
+      }
+      last.bytes += length;
+    },
+  );
+  note();
   return usage;
 }
 

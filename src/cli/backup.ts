@@ -12,7 +12,7 @@ import type { ByteString } from '../model.ts';
 import { holdsData } from '../source/mount.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
-import { addHostOptions, type HostOptions } from './host.ts';
+import { addHostOptions, type HostOptions } from './host-options.ts';
 import { pathKeys } from './path-json.ts';
 import { withSignals } from './signals.ts';
 import { formatTime } from './times.ts';
@@ -67,18 +67,29 @@ async function run(options: Options, context: CliContext): Promise<void> {
 }
 
 async function work(options: Options, context: CliContext, threads: ReadyThreads | undefined): Promise<void> {
-  const [{ backup, dryRun }, { openHost }, { loadSigner }, { SILENT, startProgress }] = await Promise.all([
-    import('../backup.ts'),
-    import('./host.ts'),
-    import('../crypto/signer.ts'),
-    import('./progress.ts'),
-  ]);
-  const { followFigures } = await import('./backup-progress.ts');
-  const started = performance.now();
+  const begun = performance.now();
   const report = new Report(options, context);
   const retries = { heard: (line: string) => report.retry(line) };
-  const host = await openHost(options, context, { command: 'backup', check: loadSigner, retries });
+  const { openHost } = await import('./host.ts');
+  const { beginWalk } = await import('../backup/begin-walk.ts');
+  let started: Date | undefined;
+  const host = await openHost(options, context, {
+    command: 'backup',
+    check: async (file) => (await import('../crypto/signer.ts')).loadSigner(file),
+    retries,
+    onStrategy(strategy, folders) {
+      if (threads !== undefined && options.type !== 'full')
+        started = beginWalk(threads, strategy, folders, context.now);
+    },
+  });
   try {
+    const [{ backup, dryRun }, { loadSigner }, { SILENT, startProgress }, { followFigures }] =
+      await Promise.all([
+        import('../backup.ts'),
+        import('../crypto/signer.ts'),
+        import('./progress.ts'),
+        import('./backup-progress.ts'),
+      ]);
     const progress = options.dryRun ? SILENT : startProgress(context, options);
     retries.heard = (line) => progress.aside(() => report.retry(line));
     let figures: { stop(): void } | undefined;
@@ -94,6 +105,7 @@ async function work(options: Options, context: CliContext, threads: ReadyThreads
       own: host.own,
       tool: `holdfast ${programVersion()}`,
       now: context.now,
+      started,
       onWarning: (text: string) => progress.aside(() => report.warn(text)),
       onEvent: (event: ProduceEvent) => progress.aside(() => report.event(event)),
       onPlan: (plan: { type: string; reason: string }, seq: number) =>
@@ -122,7 +134,7 @@ async function work(options: Options, context: CliContext, threads: ReadyThreads
       figures?.stop();
       progress.stop();
     });
-    report.summary(outcome, (performance.now() - started) / 1000);
+    report.summary(outcome, (performance.now() - begun) / 1000);
   } finally {
     await host.close();
   }

@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
-import type { Command } from 'commander';
-import { lookAtRoots } from '../backup/roots.ts';
-import { loadRecipient, type Recipient } from '../crypto/recipients.ts';
+import { lookAtRoots, pathSources } from '../backup/roots.ts';
+import type { Recipient } from '../crypto/recipients.ts';
 import { openStateFolder, removeTemporary } from '../state/folder.ts';
 import { acquireLock } from '../state/lock.ts';
 import { WriterRecord } from '../state/writer.ts';
@@ -14,24 +13,9 @@ import { loadStrategy } from '../strategy/load.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { refuseUnfinished } from '../strategy/unfinished.ts';
 import type { CliContext } from './context.ts';
-import { addStateOption, findStateDir, findStrategy } from './locate.ts';
+import type { HostOptions } from './host-options.ts';
+import { findStateDir, findStrategy } from './locate.ts';
 import { openStore, plainRetries, type Retries } from './open-store.ts';
-
-/** Options of every command on the host, as commander gives them. */
-export interface HostOptions {
-  config?: string;
-  stateDir?: string;
-}
-
-/** Adds -c and --state-dir to a command. */
-export function addHostOptions(command: Command): Command {
-  return addStateOption(
-    command.option(
-      '-c, --config <file>',
-      'strategy file (else HOLDFAST_CONFIG, ./holdfast.yaml, /etc/holdfast/strategy.yaml)',
-    ),
-  );
-}
 
 /** A host ready to work: the state folder is locked until `close`. */
 export interface Host {
@@ -58,12 +42,15 @@ export function signerFileOf(strategy: Pick<Strategy, 'file' | 'name'>): string 
 export async function readStrategy(
   options: HostOptions,
   context: CliContext,
+  onStrategy: (strategy: Strategy) => void = () => {},
 ): Promise<{ strategy: Strategy; recipients: Recipient[] }> {
   const strategy = await loadStrategy(findStrategy(options.config, context.env, context.cwd, existsSync));
   refuseUnfinished(strategy);
+  onStrategy(strategy);
+  const { loadRecipient } = await import('../crypto/recipients.ts');
   const recipients: Recipient[] = [];
   for (const file of strategy.recipients) recipients.push(await loadRecipient(file, context.now()));
-  lookAtRoots(strategy.sources.flatMap((source) => (source.kind === 'paths' ? [source] : [])));
+  lookAtRoots(pathSources(strategy));
   return { strategy, recipients };
 }
 
@@ -75,14 +62,19 @@ export interface HostUse {
   check?: (signerFile: string) => Promise<unknown>;
   /** Whether a store that lacks something, such as its container, is made ready. */
   preparesStore?: boolean;
+  /** Hears early of what is to be backed up, before keys and store are looked at: the state folder may not be there yet. */
+  onStrategy?: (strategy: Strategy, folders: Pick<Host, 'stateFolder' | 'own'>) => void;
   /** Who hears of the store's troubles that are being got over; standard error, where nobody else does. */
   retries?: Retries;
 }
 
 /** Opens everything; whatever is wrong is said before anything is touched. */
 export async function openHost(options: HostOptions, context: CliContext, use: HostUse): Promise<Host> {
-  const { strategy, recipients } = await readStrategy(options, context);
   const state = findStateDir(options.stateDir, context.env, process.geteuid?.() ?? 0, homedir(), context.cwd);
+  const { strategy, recipients } = await readStrategy(options, context, (read) => {
+    const stateFolder = join(state, read.name);
+    use.onStrategy?.(read, { stateFolder, own: ownFoldersOf(read, stateFolder) });
+  });
   const retries = use.retries ?? plainRetries(context);
   const signerFile = signerFileOf(strategy);
   const store = await openStore(strategy.store, {
@@ -99,6 +91,10 @@ export async function openHost(options: HostOptions, context: CliContext, use: H
     await store.close();
     throw error;
   }
+}
+
+function ownFoldersOf({ store }: Strategy, stateFolder: string): string[] {
+  return [stateFolder, ...(store.kind === 'directory' ? [store.directory] : [])];
 }
 
 async function lockHost(
@@ -126,7 +122,7 @@ async function lockHost(
     ...opened,
     stateFolder,
     writer,
-    own: [stateFolder, ...(strategy.store.kind === 'directory' ? [strategy.store.directory] : [])],
+    own: ownFoldersOf(strategy, stateFolder),
     async close() {
       await store.close();
       await lock.release();

@@ -1,9 +1,8 @@
 /** The sources of a strategy as they are now, in the form in which a point is read. Stores nothing. */
-import { type BigIntStats, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { EMPTY_SHA256, RunningDigest } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
-import { fromBytes, fromText, toFsPath } from '../format/bytes.ts';
-import { compareNames, comparePaths } from '../format/order.ts';
+import { fromBytes, toFsPath } from '../format/bytes.ts';
 import type { ComparedSource } from '../index/compare.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { Wanted } from '../manifest/select.ts';
@@ -11,7 +10,9 @@ import { digestOfAttributes, type Version } from '../manifest/versions.ts';
 import type { ByteString } from '../model.ts';
 import { readAttributes } from '../source/attributes.ts';
 import { readFile } from '../source/read.ts';
+import { rootsInOrder } from '../source/roots.ts';
 import { selection } from '../source/select.ts';
+import type { Stat } from '../source/stat.ts';
 import { statEntry } from '../source/stat-entry.ts';
 import { type Found, walk } from '../source/walk.ts';
 import type { Side } from './merge.ts';
@@ -28,16 +29,13 @@ export interface LiveOptions {
 
 /** Everything that a backup would find now, in order of source and path; what cannot be read as `unknown`. */
 export function* liveEntries(sources: readonly ComparedSource[], options: LiveOptions): Generator<Side> {
-  for (const source of [...sources].sort((a, b) => compareNames(a.name, b.name))) {
-    const selected = selection(source);
-    for (const root of source.paths.map(fromText).sort(comparePaths)) {
-      for (const found of walk(root, { selection: selected, own: options.own })) {
-        const side = sideOf(source.name, found);
-        if (side === undefined) continue;
-        if (options.wanted?.matches(side.path) === false) continue;
-        options.wanted?.mark?.(side.path);
-        yield side;
-      }
+  for (const { source, root } of rootsInOrder(sources)) {
+    for (const found of walk(root, { selection: selection(source), own: options.own })) {
+      const side = sideOf(source.name, found);
+      if (side === undefined) continue;
+      if (options.wanted?.matches(side.path) === false) continue;
+      options.wanted?.mark?.(side.path);
+      yield side;
     }
   }
 }
@@ -67,7 +65,7 @@ function withAttributes(side: Side & { version: Version }): Side | undefined {
   return { ...side, version: { ...side.version, attributes: digestOfAttributes(xattrs) } };
 }
 
-function versionOf(stat: BigIntStats, target: ByteString | undefined): Version {
+function versionOf(stat: Stat, target: ByteString | undefined): Version {
   const metadata = statEntry(stat);
   const isFile = metadata.type === 'file';
   return {

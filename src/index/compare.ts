@@ -2,15 +2,17 @@
  * The walk of the sources, merged with the index of the parent: says of every entry whether it is as before, new or changed, or gone,
  * and of what could not be read that it is carried over. It decides nothing about content, and opens no file.
  */
-import { type BigIntStats, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { fromText, toFsPath } from '../format/bytes.ts';
 import { compareNames, comparePaths, isWithin } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
 import { hasNoNames } from '../source/names.ts';
+import { rootsInOrder } from '../source/roots.ts';
 import { type Selection, type SelectionRules, selection } from '../source/select.ts';
-import { walk } from '../source/walk.ts';
-import { EntriesReader, type IndexEntry } from './entries-file.ts';
+import type { Stat } from '../source/stat.ts';
+import { type Found, type WalkOptions, walk } from '../source/walk.ts';
+import { EntriesReader, type IndexEntry, type Lines } from './entries-file.ts';
 import { isEmptyFolder, isMountEntry, isUnmountedFolder, MOUNT_FLAG, mountsIn } from './mounts.ts';
 
 /** A source as the comparison needs it. */
@@ -22,11 +24,11 @@ export interface ComparedSource extends SelectionRules {
   allowEmpty: boolean;
 }
 
-/** An entry of the parent's index, with its line to be copied. */
+/** An entry of the parent's index, with its lines to be copied. */
 export interface OldEntry {
   source: string;
   entry: IndexEntry;
-  line: string;
+  lines: Lines;
 }
 
 /** Why a part of a source is not as it should be. */
@@ -45,14 +47,15 @@ export interface Incident {
 /** What became of one path, in the order of the manifest. */
 export type Change =
   /** As before: stat says the same. */
-  | { kind: 'same'; old: OldEntry; stat: BigIntStats }
+  | { kind: 'same'; old: OldEntry; stat: Stat; root: SeenRoot }
   /** New, or stat says otherwise; `old` is what the index has under this path, a deletion included. */
   | {
       kind: 'fresh';
       source: string;
       path: ByteString;
-      stat: BigIntStats;
+      stat: Stat;
       old: OldEntry | undefined;
+      root: SeenRoot;
       /** A folder on which another file system is mounted, which is entered. */
       isMount?: true;
     }
@@ -70,91 +73,117 @@ export type Change =
   /** A marker leaves out what was in a folder: so many entries of the point before. */
   | { kind: 'emptied'; path: ByteString; marker: ByteString; entries: number };
 
+/** A root as the walk has met it. */
+export class SeenRoot {
+  readonly #path: ByteString;
+  #stat: Stat | undefined;
+
+  constructor(path: ByteString) {
+    this.#path = path;
+  }
+
+  /** Notes what it is. */
+  is(stat: Stat): void {
+    this.#stat = stat;
+  }
+
+  /** Whether it is still there, the same one: then what has gone below it was deleted. */
+  isThere(): boolean {
+    const now = lstatSync(toFsPath(this.#path), { bigint: true, throwIfNoEntry: false });
+    return now !== undefined && now.dev === this.#stat?.dev && now.ino === this.#stat.ino;
+  }
+}
+
+/** Gives what a walk finds below a root of a source: asked once for each root, in their order, of those with trouble not at all. */
+export type Walker = (source: string, root: ByteString, options: WalkOptions) => Iterable<Found>;
+
+const walkHere: Walker = (_source, root, options) => walk(root, options);
+
 /** Why an entry of the point before is left out now. */
 export type LeftOutBy = 'pattern' | 'marker' | 'size';
 /** Another file system; a folder of Holdfast's own; a folder with a marker; a large file. */
 export type SkippedBy = 'mount' | 'own' | 'marker' | 'size';
 
 /** What lstat says of an entry, as the index keeps it. Never the device number: that changes with reboots and snapshots. */
-export function signatureOf(stat: BigIntStats): string {
+export function signatureOf(stat: Stat): string {
   const type = Number(stat.mode) >> 12;
   return `${type}.${stat.size}.${stat.mtimeNs}.${stat.ctimeNs}.${stat.ino}`;
 }
 
 /**
  * Compares. `old` is the parent's index, or undefined for a full; `before` is then the entries file of the newest point, if one is known, which
- * only tells what was never empty. `own` are folders to leave out, as `device:inode`.
+ * only tells what was never empty. `own` are folders to leave out, as `device:inode`. `walker` walks, in this thread unless it is said otherwise.
  */
 export function* compare(
   sources: readonly ComparedSource[],
   old: EntriesReader | undefined,
   own: ReadonlySet<string>,
   before?: string,
+  walker: Walker = walkHere,
 ): Generator<Change> {
   const selections = new Map(sources.map((source) => [source.name, selection(source)]));
   const cursor = new Cursor(old, before ?? old?.file, sources, selections);
-  for (const source of [...sources].sort((a, b) => compareNames(a.name, b.name))) {
-    const roots = source.paths.map(fromText).sort(comparePaths);
+  for (const { source, root } of rootsInOrder(sources)) {
     const options = { selection: selections.get(source.name) ?? selection(source), own };
-    for (const root of roots) {
-      yield* cursor.before(source.name, root);
-      const trouble = troubleWith(root, source.allowEmpty, () => cursor.hasLiveBelow(source.name, root));
-      if (trouble !== undefined) {
-        const carried = yield* cursor.carry(source.name, root);
-        yield { kind: 'incident', incident: { ...trouble, path: root, carried } };
-        continue;
-      }
-      let unmounted: ByteString | undefined;
-      for (const found of walk(root, options)) {
-        // What comes to be in it while it is carried over is for the next point.
-        if (unmounted !== undefined && isWithin(found.path, unmounted)) continue;
-        switch (found.kind) {
-          case 'entry': {
-            const { path, stat, isMount } = found;
-            yield* cursor.before(source.name, path);
-            if (!isMount && stat.isDirectory() && cursor.isUnmounted(source, path)) {
-              unmounted = path;
-              yield* cursor.carryMount(source.name, path);
-              break;
-            }
-            const before = cursor.take(source.name, path);
-            if (
-              before !== undefined &&
-              before.entry.flags === (isMount ? MOUNT_FLAG : '') &&
-              before.entry.signature === signatureOf(stat)
-            ) {
-              yield { kind: 'same', old: before, stat };
-            } else if (isMount) {
-              yield { kind: 'fresh', source: source.name, path, stat, old: before, isMount };
-            } else {
-              yield { kind: 'fresh', source: source.name, path, stat, old: before };
-            }
+    yield* cursor.before(source.name, root);
+    const trouble = troubleWith(root, source.allowEmpty, () => cursor.hasLiveBelow(source.name, root));
+    if (trouble !== undefined) {
+      const carried = yield* cursor.carry(source.name, root);
+      yield { kind: 'incident', incident: { ...trouble, path: root, carried } };
+      continue;
+    }
+    let unmounted: ByteString | undefined;
+    const seen = new SeenRoot(root);
+    for (const found of walker(source.name, root, options)) {
+      // What comes to be in it while it is carried over is for the next point.
+      if (unmounted !== undefined && isWithin(found.path, unmounted)) continue;
+      switch (found.kind) {
+        case 'entry': {
+          const { path, stat, isMount } = found;
+          if (path === root) seen.is(stat);
+          yield* cursor.before(source.name, path);
+          if (!isMount && stat.isDirectory() && cursor.isUnmounted(source, path)) {
+            unmounted = path;
+            yield* cursor.carryMount(source.name, path);
             break;
           }
-          case 'unreadable':
-          case 'unlistable': {
-            yield* cursor.before(source.name, found.path);
-            const carried = yield* cursor.carry(source.name, found.path);
-            yield {
-              kind: 'incident',
-              incident: { kind: 'unreadable', path: found.path, error: found.error, carried },
-            };
-            break;
+          const before = cursor.take(source.name, path);
+          if (
+            before !== undefined &&
+            before.entry.flags === (isMount ? MOUNT_FLAG : '') &&
+            before.entry.signature === signatureOf(stat)
+          ) {
+            yield { kind: 'same', old: before, stat, root: seen };
+          } else if (isMount) {
+            yield { kind: 'fresh', source: source.name, path, stat, old: before, root: seen, isMount };
+          } else {
+            yield { kind: 'fresh', source: source.name, path, stat, old: before, root: seen };
           }
-          case 'vanished':
-            yield { kind: 'vanished', path: found.path };
-            break;
-          case 'marker':
-            yield* cursor.leaveOut(source.name, found.path, 'marker', found.marker);
-            yield { kind: 'skipped', path: found.path, why: 'marker', marker: found.marker };
-            break;
-          case 'size':
-            yield* cursor.leaveOut(source.name, found.path, 'size');
-            yield { kind: 'skipped', path: found.path, why: 'size' };
-            break;
-          default:
-            yield { kind: 'skipped', path: found.path, why: found.kind };
+          break;
         }
+        case 'unreadable':
+        case 'unlistable': {
+          yield* cursor.before(source.name, found.path);
+          const carried = yield* cursor.carry(source.name, found.path);
+          yield {
+            kind: 'incident',
+            incident: { kind: 'unreadable', path: found.path, error: found.error, carried },
+          };
+          break;
+        }
+        case 'vanished':
+          yield { kind: 'vanished', path: found.path };
+          break;
+        case 'marker':
+          yield* cursor.leaveOut(source.name, found.path, 'marker', found.marker);
+          yield { kind: 'skipped', path: found.path, why: 'marker', marker: found.marker };
+          break;
+        case 'size':
+          yield* cursor.leaveOut(source.name, found.path, 'size');
+          yield { kind: 'skipped', path: found.path, why: 'size' };
+          break;
+        default:
+          yield { kind: 'skipped', path: found.path, why: found.kind };
       }
     }
   }
@@ -350,7 +379,7 @@ class Cursor {
     this.#current =
       entry === undefined || this.#reader === undefined
         ? undefined
-        : { source: this.#reader.source, entry, line: this.#reader.line };
+        : { source: this.#reader.source, entry, lines: this.#reader.lines };
   }
 
   #compare(old: OldEntry, source: string, path: ByteString): number {

@@ -16,6 +16,8 @@ const FRAME_ROOM = FRAME + 64 * 1024;
 /** A line is never cut: the segments of one file of many terabytes are one line, and that is one frame. */
 const FRAME_LIMIT = 256 * 1024 * 1024;
 const HEADER = 8;
+/** Begins the line that names a source. */
+const SOURCE_MARK = 0x3d;
 
 /** One entry of the index. */
 export interface IndexEntry {
@@ -90,6 +92,21 @@ function unescapePath(path: string): ByteString {
     : path;
 }
 
+/** A frame that was read. */
+interface Frame {
+  /** Its lines. */
+  text: string;
+  /** As it stands in the file, with its header. */
+  packed: Buffer;
+}
+
+/** Some lines of a frame: an entry's, and the source's before it where there is one. */
+export interface Lines {
+  frame: Frame;
+  from: number;
+  to: number;
+}
+
 /** Writes an entries file. */
 export class EntriesWriter {
   readonly file: string;
@@ -99,6 +116,8 @@ export class EntriesWriter {
   #lines = Buffer.allocUnsafeSlow(FRAME_ROOM);
   #pending = 0;
   #source = '';
+  /** Lines that are to be copied, which go on growing: they come before whatever is written next. */
+  #copied: Lines | undefined;
   #closed = false;
 
   /** Creates the file anew. Throws `state`, `no-space`. */
@@ -117,16 +136,29 @@ export class EntriesWriter {
 
   /** Appends the line of an entry, with its newline. Entries come in the order of the manifest. */
   line(source: string, line: string): void {
-    if (source !== this.#source) {
-      this.#source = source;
-      this.#append(`=${source}\n`);
-    }
+    this.#endCopy();
+    this.#name(source);
     this.#append(line);
     if (this.#pending >= FRAME) this.#frame();
   }
 
+  /** Appends an entry as it stands in another file, from which the same frames are taken where all of it stays as it is. */
+  copy(source: string, lines: Lines): void {
+    const { frame, from, to } = lines;
+    const copied = this.#copied;
+    if (copied?.frame === frame && copied.to === from) {
+      copied.to = to;
+    } else {
+      this.#endCopy();
+      if (frame.text.charCodeAt(from) !== SOURCE_MARK) this.#name(source);
+      this.#copied = { ...lines };
+    }
+    this.#source = source;
+  }
+
   /** Ends the file durably; returns its SHA-256, hex. */
   finish(): string {
+    this.#endCopy();
     this.#frame();
     try {
       fsyncSync(this.#fd);
@@ -142,6 +174,30 @@ export class EntriesWriter {
     if (this.#closed) return;
     this.#closed = true;
     closeSync(this.#fd);
+  }
+
+  /** Says of which source all is that follows. */
+  #name(source: string): void {
+    if (source === this.#source) return;
+    this.#source = source;
+    this.#append(`=${source}\n`);
+  }
+
+  #endCopy(): void {
+    const copied = this.#copied;
+    if (copied === undefined) return;
+    this.#copied = undefined;
+    const { frame, from, to } = copied;
+    const { length } = frame.text;
+    // A small one is joined to what is beside it: else frames would become ever more, and ever smaller.
+    if (from === 0 && to === length && length >= FRAME / 2) {
+      this.#frame();
+      this.#write(frame.packed);
+      return;
+    }
+    if (this.#pending + (to - from) > FRAME_ROOM) this.#frame();
+    this.#append(frame.text.slice(from, to));
+    if (this.#pending >= FRAME) this.#frame();
   }
 
   #append(line: string): void {
@@ -162,13 +218,17 @@ export class EntriesWriter {
     frame.writeUInt32LE(packed.length, 0);
     frame.writeUInt32LE(plain.length, 4);
     frame.set(packed, HEADER);
+    this.#write(frame);
+    if (this.#lines.length > FRAME_ROOM) this.#lines = Buffer.allocUnsafeSlow(FRAME_ROOM);
+  }
+
+  #write(frame: Buffer): void {
     this.#hash.update(frame);
     try {
       for (let offset = 0; offset < frame.length; ) offset += writeSync(this.#fd, frame, offset);
     } catch (cause) {
       throw stateError(this.file, cause);
     }
-    if (this.#lines.length > FRAME_ROOM) this.#lines = Buffer.allocUnsafeSlow(FRAME_ROOM);
   }
 }
 
@@ -176,10 +236,12 @@ export class EntriesWriter {
 export class EntriesReader {
   readonly file: string;
   readonly #fd: number;
-  #text = '';
-  #at = 0;
+  #frame: Frame = { text: '', packed: Buffer.alloc(0) };
   #source = '';
-  #line = '';
+  /** Where the lines of the entry that was read last begin, where its own does, and where they end. */
+  #from = 0;
+  #line = 0;
+  #at = 0;
 
   /** Opens the file. Throws `state`. */
   constructor(file: string) {
@@ -196,24 +258,28 @@ export class EntriesReader {
     return this.#source;
   }
 
-  /** The line of the entry that next() returned last, with its newline: to be copied as it is. */
+  /** The line of the entry that next() returned last, with its newline. */
   get line(): string {
-    return this.#line;
+    return this.#frame.text.slice(this.#line, this.#at);
+  }
+
+  /** Where it stands: to be copied as it is. */
+  get lines(): Lines {
+    return { frame: this.#frame, from: this.#from, to: this.#at };
   }
 
   /** The next entry, or undefined at the end. */
   next(): IndexEntry | undefined {
+    this.#from = this.#at;
     for (;;) {
-      if (this.#at >= this.#text.length && !this.#fill()) return undefined;
-      const end = this.#text.indexOf('\n', this.#at) + 1;
+      if (this.#at >= this.#frame.text.length && !this.#fill()) return undefined;
+      const { text } = this.#frame;
+      const end = text.indexOf('\n', this.#at) + 1;
       if (end === 0) throw this.#corrupt();
-      const line = this.#text.slice(this.#at, end);
+      this.#line = this.#at;
       this.#at = end;
-      if (line.charCodeAt(0) !== 0x3d) {
-        this.#line = line;
-        return this.#parse(line);
-      }
-      this.#source = line.slice(1, -1);
+      if (text.charCodeAt(this.#line) !== SOURCE_MARK) return this.#parse(text.slice(this.#line, end));
+      this.#source = text.slice(this.#line + 1, end - 1);
     }
   }
 
@@ -248,13 +314,18 @@ export class EntriesReader {
     const packedLength = header.readUInt32LE(0);
     const plainLength = header.readUInt32LE(4);
     if (n < HEADER || packedLength > FRAME_LIMIT || plainLength > FRAME_LIMIT) throw this.#corrupt();
-    const packed = Buffer.allocUnsafe(packedLength);
-    if (this.#read(packed) < packedLength) throw this.#corrupt();
+    const packed = Buffer.allocUnsafe(HEADER + packedLength);
+    header.copy(packed);
+    const frame = packed.subarray(HEADER);
+    if (this.#read(frame) < packedLength) throw this.#corrupt();
+    let text: string;
     try {
-      this.#text = zstdDecompressSync(packed, { maxOutputLength: plainLength }).toString('latin1');
+      text = zstdDecompressSync(frame, { maxOutputLength: plainLength }).toString('latin1');
     } catch (cause) {
       throw this.#corrupt(cause);
     }
+    this.#frame = { text, packed };
+    this.#from = 0;
     this.#at = 0;
     return true;
   }

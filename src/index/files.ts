@@ -1,5 +1,5 @@
 /** The files of the index in a state folder: which is current, which is pending, and how one takes the other's place. */
-import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from '../durable.ts';
 import { writeDurably } from '../state/folder.ts';
@@ -21,6 +21,11 @@ export class IndexFiles {
 
   path(name: string): string {
     return join(this.folder, name);
+  }
+
+  /** Whether there is a current index, whole or not. */
+  get isThere(): boolean {
+    return existsSync(this.path(CURRENT));
   }
 
   /** The current index, its files checked against the header. Reads the entries file once, to digest it. */

@@ -15,6 +15,8 @@ const BLOCK = 18;
 /** Marks an extent that lies in a patch chunk. */
 const PATCH_BIT = 0x80000000;
 
+/** Where its kind stands in a record. */
+const KIND_AT = 56;
 const KIND_CHUNK = 0;
 const KIND_EXTENTS = 1;
 const KIND_HOLE = 2;
@@ -132,7 +134,7 @@ export class SegmentLog {
   segment(segment: number): Segment {
     const record = this.#read(segment);
     const length = record.readUInt32LE(32);
-    switch (record.readUInt8(56)) {
+    switch (record[KIND_AT]) {
       case KIND_CHUNK: {
         const seq = record.readUInt32LE(36);
         const volume = record.readUInt32LE(40);
@@ -146,16 +148,26 @@ export class SegmentLog {
     }
   }
 
+  /** Tells of each stretch of each of some segments, in their order, where it lies. */
+  stretches(
+    isWanted: (segment: number) => boolean,
+    tell: (seq: number, volume: number, length: number) => void,
+  ): void {
+    for (let number = 0; number < this.count; number++) {
+      if (!isWanted(number)) continue;
+      const record = this.#read(number);
+      // Nearly all are of this kind: they take no object.
+      if (record[KIND_AT] === KIND_CHUNK)
+        tell(record.readUInt32LE(36), record.readUInt32LE(40), record.readUInt32LE(32));
+      else for (const { seq, volume, length } of this.segment(number).extents) tell(seq, volume, length);
+    }
+  }
+
   /** The blocks of a segment; undefined where none were recorded. */
   blocks(segment: number): BlockList | undefined {
     const where = this.#read(segment).readUIntLE(48, 6);
     if (where === 0) return undefined;
     return readList(this.#blocks, where - 1, BLOCK);
-  }
-
-  /** All records in order, for one pass over them. */
-  *all(): Generator<{ number: number; segment: Segment }> {
-    for (let number = 0; number < this.count; number++) yield { number, segment: this.segment(number) };
   }
 
   /** Makes everything durable. */
@@ -182,7 +194,7 @@ export class SegmentLog {
       record.writeUIntLE(this.#blocks.append(header) + 1, 48, 6);
       this.#blocks.append(blocks);
     }
-    record.writeUInt8(kind, 56);
+    record[KIND_AT] = kind;
     return record;
   }
 

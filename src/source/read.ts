@@ -1,5 +1,5 @@
 /** Reads a file as one consistent state of it, or says that it could not. */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { LARGE_FILE } from '../chunk/cut.ts';
 import { RunningDigest } from '../chunk/digest.ts';
 import { systemCode } from '../errors.ts';
@@ -8,6 +8,7 @@ import { writeDirtyPages } from '../linux/dirty-pages.ts';
 import { canFindHoles, nextData } from '../linux/holes.ts';
 import type { ByteString } from '../model.ts';
 import { type ReadAttributes, readAttributes } from './attributes.ts';
+import type { Stat } from './stat.ts';
 import { isYoung, nowInNs } from './young.ts';
 
 /** How often a file that is being rewritten is read before its content is taken as it came. */
@@ -41,7 +42,7 @@ export interface Taken {
 
 /** A file that was read; `torn` if it never held still, so that its content is a mixture. */
 export type ReadResult<T> =
-  | { kind: 'read'; content: T; stat: BigIntStats; torn: boolean; attributes: ReadAttributes }
+  | { kind: 'read'; content: T; stat: Stat; torn: boolean; attributes: ReadAttributes }
   /** It has gone, or is another kind of thing now. */
   | { kind: 'gone' }
   /** It cannot be read; `error` is the system's code. */
@@ -59,7 +60,7 @@ export function readFile<T extends Taken>(
   path: ByteString,
   keepAccessTime: boolean,
   take: (file: OpenFile, size: number) => T,
-  seen?: BigIntStats,
+  seen?: Stat,
 ): ReadResult<T> {
   // Of a young one, that would not be enough.
   const isSeen = seen !== undefined && !isYoung(seen, nowInNs());
@@ -100,7 +101,7 @@ export function readFile<T extends Taken>(
 class ReadFailure extends Error {}
 
 /** What stat says of an open file; of a large one, once nothing can be stored in it any more without its time stamps moving. */
-function lookAt(fd: number): BigIntStats {
+function lookAt(fd: number): Stat {
   const stat = fstatSync(fd, { bigint: true });
   if (!stat.isFile() || stat.size < LARGE_FILE) return stat;
   writeDirtyPages(fd);
@@ -132,7 +133,7 @@ function failure(error: unknown): { kind: 'gone' } | { kind: 'unreadable'; error
 /** Size of the units in which stat counts the room that a file takes. */
 const UNIT = 512n;
 
-function reader(fd: number, stat: BigIntStats): OpenFile {
+function reader(fd: number, stat: Stat): OpenFile {
   let at = 0;
   const file: OpenFile = {
     read(into) {
@@ -170,7 +171,7 @@ function reader(fd: number, stat: BigIntStats): OpenFile {
   };
 }
 
-function isStill(before: BigIntStats, after: BigIntStats, length: number): boolean {
+function isStill(before: Stat, after: Stat, length: number): boolean {
   return (
     before.size === after.size &&
     before.mtimeNs === after.mtimeNs &&
@@ -183,7 +184,7 @@ function isStill(before: BigIntStats, after: BigIntStats, length: number): boole
  * Whether the bytes that were taken still stand at the file's beginning, all of them. Then they stood there together at the moment
  * between the two readings: they are one state of the file.
  */
-function isThereStill(fd: number, before: BigIntStats, after: BigIntStats, taken: Taken): boolean {
+function isThereStill(fd: number, before: Stat, after: Stat, taken: Taken): boolean {
   if (after.size < before.size || BigInt(taken.length) !== before.size) return false;
   const digest = new RunningDigest();
   const buffer = Buffer.allocUnsafe(PIECE);

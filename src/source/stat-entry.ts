@@ -1,9 +1,9 @@
 /** What lstat alone says of an entry. */
-import type { BigIntStats } from 'node:fs';
 import type { EntryType, Metadata } from '../model.ts';
+import type { Stat } from './stat.ts';
 
 /** Type, mode, owner and time, and the numbers of a device. */
-export function statEntry(stat: BigIntStats): Metadata {
+export function statEntry(stat: Stat): Metadata {
   const metadata: Metadata = {
     type: typeOf(stat),
     mode: Number(stat.mode) & 0o7777,
@@ -16,7 +16,7 @@ export function statEntry(stat: BigIntStats): Metadata {
 }
 
 /** The kind of an entry. */
-export function typeOf(stat: BigIntStats): EntryType {
+export function typeOf(stat: Stat): EntryType {
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'dir';
   if (stat.isSymbolicLink()) return 'symlink';

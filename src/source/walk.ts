@@ -2,7 +2,7 @@
  * The walk: every entry below a root in the order of the manifest, with what lstat says. Synchronous on purpose: it runs in a
  * worker, where the synchronous calls are several times cheaper than the others. It opens no file but the tags of caches.
  */
-import { type BigIntStats, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import { COMPONENT_LIMIT } from '../format/manifest.ts';
@@ -11,11 +11,12 @@ import type { ByteString } from '../model.ts';
 import { isKernelMade } from './mount.ts';
 import { type Listing, listNames, type Names } from './names.ts';
 import { markersAmong, markersOf, type Selection } from './select.ts';
+import type { Stat } from './stat.ts';
 
 /** What the walk met at a path. */
 export type Found =
   /** An entry. `isMount`: a folder on which another file system is mounted, which is entered. */
-  | { kind: 'entry'; path: ByteString; stat: BigIntStats; isMount?: true }
+  | { kind: 'entry'; path: ByteString; stat: Stat; isMount?: true }
   /** A folder whose entry came just before, but whose names cannot be listed. */
   | { kind: 'unlistable'; path: ByteString; error: string }
   /** A path that is there but of which nothing can be learned. */
@@ -81,7 +82,7 @@ interface Level {
 }
 
 /** An explicit stack instead of recursion: a generator in a generator costs a hop per level for each entry. */
-function* walkFolder(root: ByteString, rootStat: BigIntStats, options: WalkOptions): Generator<Found> {
+function* walkFolder(root: ByteString, rootStat: Stat, options: WalkOptions): Generator<Found> {
   const { selection, own } = options;
   const { patterns } = selection;
   const rootHasGone = () => {
@@ -203,7 +204,7 @@ function markedBy(path: ByteString, markers: ReadonlySet<ByteString>): Found {
 }
 
 /** The stat, undefined when it has gone, or the error's code. */
-function lstat(path: ByteString): BigIntStats | string | undefined {
+function lstat(path: ByteString): Stat | string | undefined {
   try {
     return lstatSync(toFsPath(path), { bigint: true });
   } catch (error) {
@@ -216,7 +217,7 @@ function lstat(path: ByteString): BigIntStats | string | undefined {
 /** What a folder holds, undefined when it has gone, or the error's code. */
 function list(
   folder: ByteString,
-  { size }: BigIntStats,
+  { size }: Stat,
   sought: ReadonlySet<ByteString>,
 ): Listing | string | undefined {
   try {

@@ -1,5 +1,5 @@
 /** Time stamps that are so young that a later change may leave the same ones. */
-import type { BigIntStats } from 'node:fs';
+import type { Stat } from './stat.ts';
 
 /** Time stamps this close to the moment of reading may hide a later change (kernel ticks are up to 10 ms apart). */
 const YOUNG_NS = 20_000_000n;
@@ -7,7 +7,7 @@ const YOUNG_NS = 20_000_000n;
 const YOUNG_SECONDS_NS = 2_000_000_000n;
 
 /** Whether a later change than that at `nowNs` might have left these very time stamps. */
-export function isYoung(stat: BigIntStats, nowNs: bigint): boolean {
+export function isYoung(stat: Stat, nowNs: bigint): boolean {
   const margin = stat.ctimeNs % 1_000_000_000n === 0n ? YOUNG_SECONDS_NS : YOUNG_NS;
   return stat.ctimeNs > nowNs - margin;
 }

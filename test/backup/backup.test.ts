@@ -13,7 +13,10 @@ import {
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beginWalk } from '../../src/backup/begin-walk.ts';
+import { ReadyThreads } from '../../src/backup/threads.ts';
 import { type BackupOutcome, backup, dryRun } from '../../src/backup.ts';
 import type { Point } from '../../src/chain/points.ts';
 import type { CliContext } from '../../src/cli/context.ts';
@@ -168,6 +171,59 @@ describe('backups', () => {
       expect(normalised(await host.restored(point))).toEqual(snapshots[i]);
     }
     expect(await host.remains()).toEqual([]);
+  });
+
+  test('of which the walk began before the rest was looked at are of that time, and hold what was there then', async () => {
+    const host = await newHost();
+    write(host, 'd/kept', 'x');
+    write(host, 'changed', 'x');
+    await sleep(40);
+    const folders = { stateFolder: join(host.folder, 'state'), own: [join(host.folder, 'state')] };
+    const begun = new Date('2026-11-22T04:30:00Z');
+    const threads = new ReadyThreads();
+    // There is nothing yet to compare with: a full walks by itself.
+    expect(beginWalk(threads, host.strategy, folders, () => begun)).toBeUndefined();
+    expect(await host.backup({ threads })).toMatchObject({ type: 'full' });
+    await threads.close();
+    write(host, 'changed', 'xx');
+    write(host, 'new', 'x');
+    await sleep(40);
+    const others = new ReadyThreads();
+    const started = beginWalk(others, host.strategy, folders, () => begun);
+    expect(started).toBe(begun);
+    await sleep(500);
+    // The walk has passed here: this is for the next point.
+    write(host, 'late', 'x');
+    const outcome = await host.backup({ threads: others, started });
+    await others.close();
+    expect(outcome).toMatchObject({ type: 'incremental', time: begun });
+    expect(outcome.made.result).toMatchObject({ changes: { fresh: 1, changed: 2, gone: 0 } });
+    const points = await host.expectWhole();
+    const restored = await host.restored(points.at(-1) as Point);
+    expect([...restored.keys()].map((key) => key.slice(key.lastIndexOf('root')))).toEqual([
+      'root',
+      'root/changed',
+      'root/d',
+      'root/d/kept',
+      'root/kept',
+      'root/new',
+    ]);
+    const later = await host.backup();
+    expect(later.made.result.changes).toMatchObject({ fresh: 1 });
+  });
+
+  test('end with an error where the thread that walks has one', async () => {
+    const host = await newHost();
+    await host.backup();
+    const threads = new ReadyThreads();
+    threads.walk({
+      sources: [{ name: 'www', paths: [host.root], exclude: [7 as unknown as string] }],
+      own: [],
+    });
+    await expect(host.backup({ threads })).rejects.toThrow();
+    await threads.close();
+    expect(await host.backup()).toMatchObject({ type: 'incremental' });
+    await host.expectWhole();
   });
 
   test('that find nothing changed make a point all the same, and read and store next to nothing', async () => {

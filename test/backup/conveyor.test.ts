@@ -93,7 +93,6 @@ describe('the conveyor', () => {
       };
       const { objects, result } = await runConveyor(await newRun(9, { store, threads }));
       expect(threads?.takeProducer()).toBeUndefined();
-      expect(threads?.takeSealer()).toBeUndefined();
       expect(objects.map(({ name }) => name)).toEqual(
         [...stored.keys()].sort((a, b) => (a[0] === b[0] ? (a < b ? -1 : 1) : a < b ? 1 : -1)),
       );

@@ -93,7 +93,8 @@ export class MemoryChunks implements ChunkSink {
 
   /** Checks that every segment of a log can be rebuilt, and is what its digest says. */
   checkAll(log: SegmentLog): void {
-    for (const { number, segment } of log.all()) {
+    for (let number = 0; number < log.count; number++) {
+      const segment = log.segment(number);
       const content = Buffer.concat(segment.extents.map((extent) => this.bytes(extent)));
       if (content.length !== segment.length || sha256(content) !== log.sha256(number))
         expect(number).toBe('right');

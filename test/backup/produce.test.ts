@@ -15,6 +15,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Walker } from '../../src/index/compare.ts';
+import { walk } from '../../src/source/walk.ts';
 import { noise } from '../chunk/noise.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 import { apply, edit, overwrite } from '../index/edits.ts';
@@ -43,6 +45,9 @@ function put(root: string, tree: Record<string, string | Buffer>): void {
     writeFileSync(join(root, name), content);
   }
 }
+
+/** Walks to the end before any of it is looked at, as a walk in another thread may. */
+const walkedBefore: Walker = (_source, root, options) => [...walk(root, options)];
 
 /** Checks that the newest point is what is on disk, and that its usage is what its extents name. */
 function expectNewest(host: ProducingHost): void {
@@ -104,7 +109,7 @@ describe('points', () => {
             if (large !== undefined) overwrite(join(folder, 'large'), large, noise(1000, `${i}`));
             if (settled) await settle();
             snapshots.push(normalised(host.seen()));
-            await host.run();
+            await host.run(i % 2 === 1 ? { walker: walkedBefore } : {});
             expectNewest(host);
             expect(incidentsOf(host.sets.at(-1) as never)).toEqual([]);
           }
@@ -480,6 +485,34 @@ describe('what cannot be read', () => {
     chmodSync(join(root, 'd'), 0o700);
     const { result } = await asNobody(() => host.run());
     expect(result.incomplete).toEqual({ carried: 0, torn: 0, unreadable: 1, partial: 0 });
+  });
+
+  test('because its root went when the walk had seen it is no deletion', async () => {
+    const { host, root } = await newHost();
+    put(root, { same: '1', changed: '1', gone: '1', 'sub/x': '1' });
+    await settle();
+    await host.run();
+    put(root, { changed: '22', fresh: '1' });
+    rmSync(join(root, 'gone'));
+    const walker: Walker = (...args) => {
+      const found = walkedBefore(...args);
+      renameSync(root, `${root}-away`);
+      return found;
+    };
+    const made = await host.run({ walker });
+    expect(incidentsOf(made)).toEqual([
+      `unreadable ${root} carried`,
+      `unreadable ${root}/changed carried`,
+      `unreadable ${root}/fresh`,
+    ]);
+    const paths = [...host.point().keys()];
+    expect(paths).toEqual(['', '/changed', '/same', '/sub', '/sub/x'].map((path) => `a ${root}${path}`));
+    expect(host.content(host.point().get(`a ${root}/changed`) as never).toString()).toBe('1');
+    expect(made.result).toMatchObject({ changes: { gone: 1 }, incomplete: { carried: 2, unreadable: 1 } });
+    renameSync(`${root}-away`, root);
+    await settle();
+    expect((await host.run()).result.incomplete.carried).toBe(0);
+    expectNewest(host);
   });
 
   test('of a missing root stays, with what it needs', async () => {

@@ -11,10 +11,10 @@ import { PROGRESS_LENGTH } from '../../src/backup/progress.ts';
 import { sha256 } from '../../src/chunk/digest.ts';
 import { fromBytes, toBytes } from '../../src/format/bytes.ts';
 import { baseOf } from '../../src/format/commit.ts';
-import { type ManifestLine, parseContents, parseLine } from '../../src/format/manifest.ts';
+import { type ManifestLine, parseContents, parseLine } from '../../src/format/manifest-parser.ts';
 import { manifestName, volumeName } from '../../src/format/names.ts';
 import { compareNames, comparePaths, joinPath } from '../../src/format/order.ts';
-import type { ComparedSource } from '../../src/index/compare.ts';
+import type { ComparedSource, Walker } from '../../src/index/compare.ts';
 import type { ByteString, Entry, Gone } from '../../src/model.ts';
 import { chunksOf, MemorySink } from './memory-sink.ts';
 
@@ -66,11 +66,14 @@ export class ProducingHost {
 
   /** Makes the next set: a full the first time, then incrementals. */
   async run(
-    options: Partial<Pick<ProduceOptions, 'givenUp' | 'limits' | 'own'>> & { sink?: MemorySink } = {},
+    options: Partial<Pick<ProduceOptions, 'givenUp' | 'limits' | 'own'>> & {
+      sink?: MemorySink;
+      walker?: Walker;
+    } = {},
   ): Promise<MadeSet> {
     const ordinal = this.sets.length;
     const seq = (this.seqs.at(-1) ?? 4) + 1 + (ordinal % 3);
-    const { sink = new MemorySink(), ...others } = options;
+    const { sink = new MemorySink(), walker, ...others } = options;
     const events: ProduceEvent[] = [];
     const entriesFile = join(this.folder, `entries-${++this.#step}`);
     const result = produce(
@@ -95,6 +98,7 @@ export class ProducingHost {
       (event) => events.push(event),
       new Float64Array(PROGRESS_LENGTH),
       () => {},
+      walker,
     );
     const made: MadeSet = { seq, result, events, sink, volumes: volumesOf(sink), ...manifestOf(sink) };
     this.#parent = { entriesFile, live: result.counts.entries };

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import * as openpgp from 'openpgp';
@@ -117,6 +118,44 @@ test.each([true, false])('a sealed object comes with its digests, with MD5: %s',
     sha256: hash('sha256', sealed),
     crc32: crc32(sealed),
   });
+  await rig.pool.close();
+});
+
+test('small objects are sealed in this thread; others begin when the first large one comes', async () => {
+  const rig = new Rig();
+  const ports = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+  const before = ports();
+  const small = [0, 1, 2].map((i) => noise(100_000 + i, `small ${i}`));
+  const seal = async (content: Buffer) => {
+    const sealing = rig.open();
+    for (let at = 0; at < content.length; at += MIB) await rig.write(sealing, content.subarray(at, at + MIB));
+    const sealed = await sealing.end();
+    expect((await rig.content(sealed)).equals(content)).toBe(true);
+    expect(sealed.sha256).toBe(hash('sha256', Buffer.concat(sealed.pieces)));
+    sealing.release();
+    return sealing;
+  };
+  const sealings = await Promise.all(small.map(seal));
+  expect(ports()).toBe(before);
+  expect(sealings.map(({ figures }) => figures[0])).toEqual(small.map(({ length }) => length));
+  await Promise.all([seal(noise(3 * MIB, 'large')), seal(small[0] as Buffer), seal(noise(2 * MIB, 'other'))]);
+  expect(ports()).toBeGreaterThan(before);
+  await seal(small[1] as Buffer);
+  expect(rig.failures).toEqual([]);
+  await rig.pool.close();
+});
+
+test('an object that begins small and goes on comes through as well', async () => {
+  const rig = new Rig();
+  const content = noise(2 * MIB, 'goes on');
+  const sealing = rig.open();
+  for (const [from, to] of [
+    [0, 1000],
+    [1000, MIB],
+    [MIB, 2 * MIB],
+  ] as const)
+    await rig.write(sealing, content.subarray(from, to));
+  expect((await rig.content(await sealing.end())).equals(content)).toBe(true);
   await rig.pool.close();
 });
 

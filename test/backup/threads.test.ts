@@ -10,16 +10,24 @@ test.each([0, 20, 80, 400])('threads that nobody has taken end %i ms after their
   await threads.close();
 });
 
+test('a walker that is of no use is not taken for one that walks, and its end is waited for', async () => {
+  const threads = new ReadyThreads();
+  threads.walk({ sources: [], own: [] });
+  threads.dropWalker();
+  expect(threads.takeWalker()).toBeUndefined();
+  await threads.close();
+});
+
 test('each is taken once, and whoever takes it ends it', async () => {
   const threads = new ReadyThreads();
   const producer = threads.takeProducer();
-  const sealer = threads.takeSealer();
+  const walker = threads.takeWalker();
   expect(threads.takeProducer()).toBeUndefined();
-  expect(threads.takeSealer()).toBeUndefined();
+  expect(threads.takeWalker()).toBeUndefined();
   await threads.close();
-  const ended = Promise.race([producer?.ended, sealer?.ended].map((end) => end?.then(() => 'ended')));
+  const ended = Promise.race([producer?.ended, walker?.ended].map((end) => end?.then(() => 'ended')));
   expect(await Promise.race([ended, sleep(200, 'both run')])).toBe('both run');
   producer?.tell({ kind: 'stop' });
-  sealer?.worker.postMessage({ kind: 'stop' });
-  await Promise.all([producer?.ended, sealer?.ended]);
+  walker?.stop();
+  await Promise.all([producer?.ended, walker?.ended]);
 });

@@ -111,7 +111,7 @@ class Host {
         kind = change.old === undefined || change.old.entry.flags === 'g' ? 'new' : 'changed';
         break;
       case 'same':
-        writer.line(source, change.old.line);
+        writer.copy(source, change.old.lines);
         break;
       case 'carried':
         line(

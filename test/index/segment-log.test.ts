@@ -77,7 +77,8 @@ function check(log: SegmentLog, count: number): void {
 function readAll(base: string, lengths: SegmentLogLengths): void {
   const log = new SegmentLog(base, lengths);
   try {
-    for (const { number } of log.all()) {
+    for (let number = 0; number < log.count; number++) {
+      log.segment(number);
       log.find(log.sha256(number));
       log.blocks(number);
     }

@@ -1,0 +1,111 @@
+/** What lstat says of an entry, as far as anything here looks at it; and the same in memory that threads share. */
+import { type BigIntStats, constants } from 'node:fs';
+
+/** See man 2 stat; times in nanoseconds since 1970. */
+export type Stat = Pick<
+  BigIntStats,
+  | (typeof FIELDS)[number]
+  | 'isFile'
+  | 'isDirectory'
+  | 'isSymbolicLink'
+  | 'isFIFO'
+  | 'isSocket'
+  | 'isCharacterDevice'
+>;
+
+const FIELDS = [
+  'dev',
+  'ino',
+  'mode',
+  'nlink',
+  'uid',
+  'gid',
+  'rdev',
+  'size',
+  'blocks',
+  'mtimeNs',
+  'ctimeNs',
+] as const;
+
+/** Words of 64 bits that a stat takes. */
+export const STAT_WORDS = FIELDS.length;
+
+/** Writes a stat to STAT_WORDS words, from `at` on. */
+export function packStat(stat: Stat, words: BigInt64Array, at: number): void {
+  words[at] = stat.dev;
+  words[at + 1] = stat.ino;
+  words[at + 2] = stat.mode;
+  words[at + 3] = stat.nlink;
+  words[at + 4] = stat.uid;
+  words[at + 5] = stat.gid;
+  words[at + 6] = stat.rdev;
+  words[at + 7] = stat.size;
+  words[at + 8] = stat.blocks;
+  words[at + 9] = stat.mtimeNs;
+  words[at + 10] = stat.ctimeNs;
+}
+
+/** The stat that packStat() wrote there: a copy. */
+export function unpackStat(words: BigInt64Array, at: number): Stat {
+  return new UnpackedStat(words, at);
+}
+
+const TYPE = BigInt(constants.S_IFMT);
+const FILE = BigInt(constants.S_IFREG);
+const FOLDER = BigInt(constants.S_IFDIR);
+const LINK = BigInt(constants.S_IFLNK);
+const FIFO = BigInt(constants.S_IFIFO);
+const SOCKET = BigInt(constants.S_IFSOCK);
+const CHARACTER = BigInt(constants.S_IFCHR);
+
+class UnpackedStat implements Stat {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly mode: bigint;
+  readonly nlink: bigint;
+  readonly uid: bigint;
+  readonly gid: bigint;
+  readonly rdev: bigint;
+  readonly size: bigint;
+  readonly blocks: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+
+  constructor(words: BigInt64Array, at: number) {
+    this.dev = words[at] as bigint;
+    this.ino = words[at + 1] as bigint;
+    this.mode = words[at + 2] as bigint;
+    this.nlink = words[at + 3] as bigint;
+    this.uid = words[at + 4] as bigint;
+    this.gid = words[at + 5] as bigint;
+    this.rdev = words[at + 6] as bigint;
+    this.size = words[at + 7] as bigint;
+    this.blocks = words[at + 8] as bigint;
+    this.mtimeNs = words[at + 9] as bigint;
+    this.ctimeNs = words[at + 10] as bigint;
+  }
+
+  isFile(): boolean {
+    return (this.mode & TYPE) === FILE;
+  }
+
+  isDirectory(): boolean {
+    return (this.mode & TYPE) === FOLDER;
+  }
+
+  isSymbolicLink(): boolean {
+    return (this.mode & TYPE) === LINK;
+  }
+
+  isFIFO(): boolean {
+    return (this.mode & TYPE) === FIFO;
+  }
+
+  isSocket(): boolean {
+    return (this.mode & TYPE) === SOCKET;
+  }
+
+  isCharacterDevice(): boolean {
+    return (this.mode & TYPE) === CHARACTER;
+  }
+}

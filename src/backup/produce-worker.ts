@@ -1,5 +1,6 @@
 /** The producer's worker: runs produce(), and hands its objects on slab by slab. It never turns its event loop. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { copyBytes } from '../copy.ts';
 import type { Walker } from '../index/compare.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { Compression, ObjectSink, ObjectWriter } from '../volume/sink.ts';
@@ -93,7 +94,7 @@ class SlabWriter implements ObjectWriter {
     for (let at = 0; at < bytes.length; ) {
       const room = this.room(1);
       const length = Math.min(room.length, bytes.length - at);
-      room.set(bytes.subarray(at, at + length));
+      copyBytes(bytes.subarray(at, at + length), room, 0);
       this.filled(length);
       at += length;
     }

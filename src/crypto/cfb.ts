@@ -4,6 +4,7 @@
  * goes from block to block.
  */
 import { type Cipheriv, createCipheriv } from 'node:crypto';
+import { copyBytes } from '../copy.ts';
 import { freeBuffer } from '../free.ts';
 
 const BLOCK = 16;
@@ -26,7 +27,7 @@ export class CfbDecipher {
 
   /** Takes the next bytes, CFB_PIECE at most; returns the plaintext of all whole blocks so far that was not returned before. */
   update(ciphertext: Uint8Array): Buffer {
-    this.#input.set(ciphertext, this.#length);
+    copyBytes(ciphertext, this.#input, this.#length);
     this.#length += ciphertext.length;
     const length = this.#length - (this.#length % BLOCK) - BLOCK;
     const plain = aligned(this.#cipher.update(this.#input.subarray(0, length)));

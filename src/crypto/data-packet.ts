@@ -4,6 +4,7 @@
  * and leave many times their bytes to the garbage collector.
  */
 import { type Cipheriv, createCipheriv, createHash, type Hash, randomBytes } from 'node:crypto';
+import { copyBytes } from '../copy.ts';
 import { free } from '../free.ts';
 
 const BLOCK = 16;
@@ -116,7 +117,7 @@ export class DataPacket {
       this.#literalUsed = 0;
       at += n;
     }
-    this.#literal.set(bytes.subarray(at), this.#literalUsed);
+    copyBytes(bytes.subarray(at), this.#literal, this.#literalUsed);
     this.#literalUsed += bytes.length - at;
   }
 
@@ -133,7 +134,7 @@ export class DataPacket {
   #append(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) {
       const n = Math.min(bytes.length - at, PART_ROOM - this.#used);
-      bytes.copy(this.#part, this.#used, at, at + n);
+      copyBytes(bytes.subarray(at, at + n), this.#part, this.#used);
       this.#used += n;
       at += n;
       if (this.#used === PART_ROOM) {

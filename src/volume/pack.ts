@@ -1,5 +1,6 @@
 /** Chunks into volumes: members of a tar archive, one behind the other. Compression and sealing are not known here. */
 
+import { copyBytes } from '../copy.ts';
 import { memberSize, writeChunkHeader } from '../tar/chunk-header.ts';
 import { BLOCK } from '../tar/header.ts';
 import { forVolumes } from './compress.ts';
@@ -163,7 +164,7 @@ class OpenVolume {
 
   add(sha256: string, bytes: Uint8Array): void {
     if (bytes.length <= SPACE_MAX) {
-      this.space(bytes.length).set(bytes);
+      copyBytes(bytes, this.space(bytes.length), 0);
       this.keep(sha256, bytes.length);
       return;
     }

@@ -9,6 +9,8 @@ export interface Compression {
   level: number;
   /** Logarithm of the window in bytes, at most WINDOW_LOG of format/limits.ts. */
   windowLog: number;
+  /** Logarithm of the entries of a table that zstd looks for matches with (ZSTD_c_chainLog); its own choice where it is undefined. */
+  chainLog?: number;
 }
 
 /** Takes objects. Everything blocks while too much is on its way: the producer runs in a thread of its own. */

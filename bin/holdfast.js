@@ -43,7 +43,7 @@ function commandOf() {
 
 /** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. */
 function thriftyFlags() {
-  return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 2}`];
+  return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 1}`];
 }
 
 /** From when on garbage is looked for often, in milliseconds: what a program loads at its start is none. */

@@ -13,7 +13,9 @@ import storage, {
   type PendingRequest,
   type StorageClient,
 } from 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
+import { copyBytes } from '../../copy.ts';
 import { HoldfastError } from '../../errors.ts';
+import { Garbage } from '../../garbage.ts';
 import type { TakePlace } from '../object-places.ts';
 import type { Connection } from './connection.ts';
 import { connectionFailure } from './connection-failure.ts';
@@ -237,6 +239,9 @@ export class SwiftClient {
   }
 }
 
+/** What Node leaves behind of all answers: for each byte of them more than one. */
+const garbage = new Garbage(2 * 1024 * 1024);
+
 function placeFor(bytes: number, take: TakePlace | undefined): Buffer {
   const taken = take?.(bytes);
   return taken === undefined
@@ -283,8 +288,12 @@ function readAnswer(
       reject(new TooLarge({ status, headers }, undefined));
       return;
     }
-    if (place === undefined) pieces.push(piece);
-    else piece.copy(place, length);
+    if (place === undefined) {
+      pieces.push(piece);
+    } else {
+      copyBytes(piece, place, length);
+      garbage.add(piece.length);
+    }
     length += piece.length;
   });
   pending.on('end', () => {

@@ -4,19 +4,33 @@ import type { Strategy } from '../strategy/strategy.ts';
 import { ownFolders, pathSources } from './roots.ts';
 import type { ReadyThreads } from './threads.ts';
 
-/**
- * Lets the walker begin where there is an index to compare with. Nothing is kept from changing yet: the walk only looks. Returns the time of its start, which
- * is then the point's; undefined when nothing was begun.
- */
+/** A walk that was begun before this host's state was locked. */
+export interface BegunWalk {
+  /**
+   * To be called under the lock: the time of the walk's start, which is then the point's. Undefined, and the walk is dropped, where another run has ended since
+   * it began: a point must not be of an earlier time than the one it builds on.
+   */
+  confirm(): Date | undefined;
+}
+
+/** Lets the walker begin where there is an index to compare with; undefined where there is none. Nothing is kept from changing yet: the walk only looks. */
 export function beginWalk(
   threads: ReadyThreads,
   strategy: Strategy,
   { stateFolder, own }: { stateFolder: string; own: readonly string[] },
   now: () => Date,
-): Date | undefined {
-  if (!new IndexFiles(stateFolder).isThere) return undefined;
+): BegunWalk | undefined {
+  const files = new IndexFiles(stateFolder);
+  const before = files.identity();
+  if (before === undefined) return undefined;
   const started = now();
   const sources = pathSources(strategy);
   threads.walk({ sources, own: ownFolders(own, sources) });
-  return started;
+  return {
+    confirm() {
+      if (files.identity() === before) return started;
+      threads.dropWalker();
+      return undefined;
+    },
+  };
 }

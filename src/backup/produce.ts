@@ -26,6 +26,7 @@ import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, Extent } from '../model.ts';
 import type { Stat } from '../source/stat.ts';
+import { walk } from '../source/walk.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';
 import type { ObjectSink } from '../volume/sink.ts';
 import { ContentStorer } from './content.ts';
@@ -93,7 +94,7 @@ export function produce(
   onEvent: (event: ProduceEvent) => void,
   progress: Float64Array,
   checkpoint: () => void,
-  walker?: Walker,
+  walker: Walker = (_source, root, options) => walk(root, { ...options, checkpoint }),
 ): ProduceResult {
   const old = options.parent === undefined ? undefined : new EntriesReader(options.parent.entriesFile);
   const producer = new Producer(options, sink, onEvent, progress, checkpoint);

@@ -17,12 +17,15 @@ export interface WalkedSources {
   own: readonly string[];
 }
 
-/** Walks all sources, root by root, each between two marks. */
-export function* walkAll({ sources, own: folders }: WalkedSources): Generator<FoundRecord, void> {
+/** Walks all sources, root by root, each between two marks. `checkpoint` is called for each name, and may throw. */
+export function* walkAll(
+  { sources, own: folders }: WalkedSources,
+  checkpoint: () => void,
+): Generator<FoundRecord, void> {
   const own = new Set(folders);
   for (const { source, root } of rootsInOrder(sources)) {
     yield { kind: 'root', source: source.name, root };
-    yield* walk(root, { selection: selection(source), own });
+    yield* walk(root, { selection: selection(source), own, checkpoint });
     yield { kind: 'end' };
   }
 }

@@ -31,7 +31,7 @@ try {
   flag.check();
   const { message } = receiveMessageOnPort(port) as { message: ToWalker };
   const writer = new WalkWriter(walked, flag);
-  for (const record of walkAll(message)) writer.write(record);
+  for (const record of walkAll(message, () => flag.check())) writer.write(record);
   writer.end();
 } catch (error) {
   if (!(error instanceof Stopped)) port.postMessage({ failed: packError(error) } satisfies FromWalker);

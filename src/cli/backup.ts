@@ -1,6 +1,7 @@
 /** `holdfast backup`: makes a point, and says of it as much as was asked for. */
 import process from 'node:process';
 import { Command, Option } from 'commander';
+import type { BegunWalk } from '../backup/begin-walk.ts';
 import type { ProduceEvent, SkippedEvent } from '../backup/events.ts';
 import type { RequestedType } from '../backup/plan.ts';
 import type { Forecast } from '../backup/survey.ts';
@@ -72,17 +73,18 @@ async function work(options: Options, context: CliContext, threads: ReadyThreads
   const retries = { heard: (line: string) => report.retry(line) };
   const { openHost } = await import('./host.ts');
   const { beginWalk } = await import('../backup/begin-walk.ts');
-  let started: Date | undefined;
+  let walk: BegunWalk | undefined;
   const host = await openHost(options, context, {
     command: 'backup',
     check: async (file) => (await import('../crypto/signer.ts')).loadSigner(file),
     retries,
     onStrategy(strategy, folders) {
       if (threads !== undefined && options.type !== 'full')
-        started = beginWalk(threads, strategy, folders, context.now);
+        walk = beginWalk(threads, strategy, folders, context.now);
     },
   });
   try {
+    const started = walk?.confirm();
     const [{ backup, dryRun }, { loadSigner }, { SILENT, startProgress }, { followFigures }] =
       await Promise.all([
         import('../backup.ts'),

@@ -1,5 +1,5 @@
 /** The files of the index in a state folder: which is current, which is pending, and how one takes the other's place. */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from '../durable.ts';
 import { writeDurably } from '../state/folder.ts';
@@ -23,9 +23,10 @@ export class IndexFiles {
     return join(this.folder, name);
   }
 
-  /** Whether there is a current index, whole or not. */
-  get isThere(): boolean {
-    return existsSync(this.path(CURRENT));
+  /** What tells the current index, whole or not, from any other that takes its place; undefined where there is none. */
+  identity(): string | undefined {
+    const stat = statSync(this.path(CURRENT), { bigint: true, throwIfNoEntry: false });
+    return stat && `${stat.ino}.${stat.mtimeNs}.${stat.ctimeNs}`;
   }
 
   /** The current index, its files checked against the header. Reads the entries file once, to digest it. */

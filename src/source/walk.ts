@@ -37,6 +37,8 @@ export interface WalkOptions {
   selection: Selection;
   /** Folders that are never descended into, as `device:inode`. */
   own: ReadonlySet<string>;
+  /** Called for each name, also of what is left out; may throw. */
+  checkpoint?: () => void;
 }
 
 /** Some file systems have longer names than the format, which takes what Linux itself has. */
@@ -83,7 +85,7 @@ interface Level {
 
 /** An explicit stack instead of recursion: a generator in a generator costs a hop per level for each entry. */
 function* walkFolder(root: ByteString, rootStat: Stat, options: WalkOptions): Generator<Found> {
-  const { selection, own } = options;
+  const { selection, own, checkpoint } = options;
   const { patterns } = selection;
   const rootHasGone = () => {
     const now = lstat(root);
@@ -129,6 +131,7 @@ function* walkFolder(root: ByteString, rootStat: Stat, options: WalkOptions): Ge
       stack.pop();
       continue;
     }
+    checkpoint?.();
     const path = joinPath(top.folder, name);
     const stat = name.length > COMPONENT_LIMIT ? TOO_LONG : lstat(path);
     if (stat === undefined) {

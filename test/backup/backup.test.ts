@@ -189,7 +189,7 @@ describe('backups', () => {
     write(host, 'new', 'x');
     await sleep(40);
     const others = new ReadyThreads();
-    const started = beginWalk(others, host.strategy, folders, () => begun);
+    const started = beginWalk(others, host.strategy, folders, () => begun)?.confirm();
     expect(started).toBe(begun);
     await sleep(500);
     // The walk has passed here: this is for the next point.
@@ -210,6 +210,21 @@ describe('backups', () => {
     ]);
     const later = await host.backup();
     expect(later.made.result.changes).toMatchObject({ fresh: 1 });
+  });
+
+  test('are of no walk that began before another run had ended', async () => {
+    const host = await newHost();
+    await host.backup();
+    const folders = { stateFolder: join(host.folder, 'state'), own: [join(host.folder, 'state')] };
+    const threads = new ReadyThreads();
+    const walk = beginWalk(threads, host.strategy, folders, () => new Date());
+    await sleep(300);
+    write(host, 'between', 'x');
+    await host.backup();
+    expect(walk?.confirm()).toBeUndefined();
+    const outcome = await host.backup({ threads });
+    await threads.close();
+    expect(outcome.made.result.changes).toMatchObject({ fresh: 0, gone: 0 });
   });
 
   test('end with an error where the thread that walks has one', async () => {

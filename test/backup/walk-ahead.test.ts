@@ -11,7 +11,7 @@ import { signatureOf } from '../../src/index/compare.ts';
 import { selection } from '../../src/source/select.ts';
 import type { Stat } from '../../src/source/stat.ts';
 import { type Found, walk } from '../../src/source/walk.ts';
-import { StopFlag } from '../../src/worker/stop.ts';
+import { StopFlag, Stopped } from '../../src/worker/stop.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 const started: WalkerThread[] = [];
@@ -126,6 +126,17 @@ describe('a walk in a thread of its own', () => {
     }
   }, 60_000);
 
+  test('ends when it is stopped also where all that it meets is left out', async () => {
+    const folder = await temporaryFolder();
+    for (let i = 0; i < 100; i++) writeFileSync(join(folder, `${i}`), '');
+    let met = 0;
+    const walked = walkAll({ sources: [source('s', [folder], { exclude: ['*'] })], own: [] }, () => {
+      if (++met === 50) throw new Stopped();
+    });
+    expect(() => [...walked]).toThrow(Stopped);
+    expect(met).toBe(50);
+  });
+
   test('says what is wrong with the program where it cannot go on', async () => {
     const { walker } = newWalker();
     walker.walk({ sources: [{ name: 's', paths: ['/'], exclude: [7 as unknown as string] }], own: [] });
@@ -135,7 +146,9 @@ describe('a walk in a thread of its own', () => {
 
   test('marks where each root begins and ends', async () => {
     const folder = await temporaryFolder();
-    const records = [...walkAll({ sources: [source('b', [folder]), source('a', [folder])], own: [] })];
+    const records = [
+      ...walkAll({ sources: [source('b', [folder]), source('a', [folder])], own: [] }, () => {}),
+    ];
     const kinds = records.map((record) =>
       record.kind === 'root' ? `${record.source} ${record.root}` : record.kind,
     );

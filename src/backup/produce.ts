@@ -5,14 +5,7 @@
 import { fromText, toText } from '../format/bytes.ts';
 import { encodeEntry, encodeGone } from '../format/manifest.ts';
 import { volumeName } from '../format/names.ts';
-import {
-  type Change,
-  type ComparedSource,
-  compare,
-  type OldEntry,
-  type SeenRoot,
-  type Walker,
-} from '../index/compare.ts';
+import { type Change, type ComparedSource, compare, type OldEntry, type Walker } from '../index/compare.ts';
 import {
   decodeSegments,
   EntriesReader,
@@ -25,6 +18,7 @@ import { isMountEntry, MOUNT_FLAG } from '../index/mounts.ts';
 import { SegmentLog, type SegmentLogLengths } from '../index/segment-log.ts';
 import { hasAttributes } from '../linux/xattrs.ts';
 import type { ByteString, Extent } from '../model.ts';
+import type { SeenRoot } from '../source/seen-root.ts';
 import type { Stat } from '../source/stat.ts';
 import { walk } from '../source/walk.ts';
 import { type PackLimits, VolumePacker } from '../volume/pack.ts';

@@ -9,6 +9,7 @@ import { compareNames, comparePaths, isWithin } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
 import { hasNoNames } from '../source/names.ts';
 import { rootsInOrder } from '../source/roots.ts';
+import { SeenRoot } from '../source/seen-root.ts';
 import { type Selection, type SelectionRules, selection } from '../source/select.ts';
 import type { Stat } from '../source/stat.ts';
 import { type Found, type WalkOptions, walk } from '../source/walk.ts';
@@ -72,27 +73,6 @@ export type Change =
   | { kind: 'skipped'; path: ByteString; why: SkippedBy; marker?: ByteString }
   /** A marker leaves out what was in a folder: so many entries of the point before. */
   | { kind: 'emptied'; path: ByteString; marker: ByteString; entries: number };
-
-/** A root as the walk has met it. */
-export class SeenRoot {
-  readonly #path: ByteString;
-  #stat: Stat | undefined;
-
-  constructor(path: ByteString) {
-    this.#path = path;
-  }
-
-  /** Notes what it is. */
-  is(stat: Stat): void {
-    this.#stat = stat;
-  }
-
-  /** Whether it is still there, the same one: then what has gone below it was deleted. */
-  isThere(): boolean {
-    const now = lstatSync(toFsPath(this.#path), { bigint: true, throwIfNoEntry: false });
-    return now !== undefined && now.dev === this.#stat?.dev && now.ino === this.#stat.ino;
-  }
-}
 
 /** Gives what a walk finds below a root of a source: asked once for each root, in their order, of those with trouble not at all. */
 export type Walker = (source: string, root: ByteString, options: WalkOptions) => Iterable<Found>;

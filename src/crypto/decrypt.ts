@@ -3,7 +3,7 @@
  * session key comes from session-key.ts, so that threads which decrypt need not load openpgp.js, whose streams take twice the time and
  * leave many times their bytes to the garbage collector.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import { CfbDecipher } from './cfb.ts';
 import { damaged } from './damaged.ts';
@@ -25,6 +25,11 @@ export interface OpenLimits {
   maxPlain?: number;
   /** Full name of the object in the store, for errors. */
   object?: string;
+  /**
+   * Whether the message's own integrity code, a SHA-1, is passed over: it says nothing more of a message whose SHA-256 was found to be the one that
+   * a signed commit lists.
+   */
+  isKnown?: boolean;
 }
 
 /** Bytes of an AES block, and of the random prefix: a block whose last two bytes are repeated (RFC 9580, section 5.13.1). */
@@ -43,10 +48,10 @@ export function* decrypt(
   sessionKey: SessionKey,
   limits: OpenLimits = {},
 ): Generator<Uint8Array, void> {
-  const { maxPlain = Number.POSITIVE_INFINITY, object } = limits;
+  const { maxPlain = Number.POSITIVE_INFINITY, object, isKnown = false } = limits;
   try {
     let plain = 0;
-    for (const piece of contents(ciphertext, sessionKey)) {
+    for (const piece of contents(ciphertext, sessionKey, isKnown)) {
       plain += piece.length;
       if (plain > maxPlain) throw damaged(object, `holds more than the ${maxPlain} bytes that it should`);
       yield piece;
@@ -57,14 +62,18 @@ export function* decrypt(
   }
 }
 
-function* contents(ciphertext: Uint8Array, { algorithm, data, at }: SessionKey): Generator<Uint8Array, void> {
+function* contents(
+  ciphertext: Uint8Array,
+  { algorithm, data, at }: SessionKey,
+  isKnown: boolean,
+): Generator<Uint8Array, void> {
   const [version = new Uint8Array(0), ...others] = lastBody(ciphertext, packetAt(ciphertext, at));
   // The version of the packet, which was looked at before.
   const body = [version.subarray(1), ...others];
   const size = body.reduce((sum, { length }) => sum + length, 0);
   const bits = /^aes(128|192|256)$/.exec(algorithm)?.[1];
   if (bits === undefined || size < PREFIX + MDC || data.length * 8 !== Number(bits)) throw new WrongKey();
-  const stream = new Plaintext(new CfbDecipher(Number(bits), data), size);
+  const stream = new Plaintext(new CfbDecipher(Number(bits), data), size, isKnown);
   const literal = new LiteralContent();
   for (const stretch of body) {
     for (const piece of cut(stretch)) yield* literal.take(stream.next(piece));
@@ -78,15 +87,17 @@ function* contents(ciphertext: Uint8Array, { algorithm, data, at }: SessionKey):
 /** What a data packet decrypts to: a prefix that is looked at, packets, and the code over everything. */
 class Plaintext {
   readonly #decipher: CfbDecipher;
-  readonly #digest = createHash('sha1');
+  /** Undefined where the code is passed over. */
+  readonly #digest: Hash | undefined;
   readonly #size: number;
   #at = 0;
   readonly #prefix = Buffer.alloc(PREFIX + 1);
   readonly #mdc = Buffer.alloc(MDC);
 
   /** `size`: bytes of ciphertext. */
-  constructor(decipher: CfbDecipher, size: number) {
+  constructor(decipher: CfbDecipher, size: number, isKnown: boolean) {
     this.#decipher = decipher;
+    this.#digest = isKnown ? undefined : createHash('sha1');
     this.#size = size;
   }
 
@@ -109,15 +120,16 @@ class Plaintext {
     }
     const code = this.#size - MDC;
     const covered = code + MDC_HEADER.length;
-    if (begin < covered) this.#digest.update(plain.subarray(0, covered - begin));
+    if (begin < covered) this.#digest?.update(plain.subarray(0, covered - begin));
     if (this.#at > code) plain.copy(this.#mdc, Math.max(begin - code, 0), Math.max(code - begin, 0));
     return plain.subarray(Math.max(PREFIX - begin, 0), Math.max(code - begin, 0));
   }
 
-  /** Throws unless the code was found to be right. */
+  /** Throws unless a code stands there that is right, as far as it is looked at. */
   end(): void {
-    const found = Buffer.concat([MDC_HEADER, this.#digest.digest()]);
-    if (!found.equals(this.#mdc)) throw new MalformedPacket('its integrity code does not match');
+    const found = this.#digest?.digest() ?? this.#mdc.subarray(MDC_HEADER.length);
+    if (!this.#mdc.equals(Buffer.concat([MDC_HEADER, found])))
+      throw new MalformedPacket('its integrity code does not match');
   }
 }
 

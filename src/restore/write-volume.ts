@@ -8,7 +8,7 @@ import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { clear, createFile, type FsPath, reopenFile } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
-import { unpackChunks } from '../volume/chunks.ts';
+import { type ChunkTaker, unpackChunks } from '../volume/chunks.ts';
 import {
   attributesOf,
   digestOf,
@@ -47,13 +47,7 @@ export async function writeVolume(
   const writer = new VolumeWriter(job.object, await more(), more, options);
   let damage: HoldfastError | undefined;
   try {
-    await unpackChunks(
-      job.ciphertext,
-      job.sessionKey,
-      job,
-      (position, digest, bytes) => writer.take(position, digest, bytes),
-      (position) => writer.wants(position),
-    );
+    await unpackChunks(job.ciphertext, job.sessionKey, job, writer);
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'damage') throw error;
     damage = error;
@@ -63,7 +57,7 @@ export async function writeVolume(
   return writer.result(damage);
 }
 
-class VolumeWriter {
+class VolumeWriter implements ChunkTaker {
   readonly #object: string;
   readonly #more: () => Promise<VolumeRows>;
   readonly #options: WriteOptions;
@@ -95,6 +89,17 @@ class VolumeWriter {
     this.#missUpTo(position);
     const { stretches, last } = this.#rows;
     return this.#next < stretches.file.length ? stretches.position[this.#next] === position : !last;
+  }
+
+  /** A chunk of which only files in parts are made is covered by their own digests: each of them is checked when it is complete. */
+  checks(position: number): boolean {
+    const { stretches, whole, last } = this.#rows;
+    let i = this.#next;
+    for (; stretches.position[i] === position; i++) {
+      if (whole[stretches.file[i] as number] === 1) return false;
+    }
+    // The next batch may have further ones.
+    return i < stretches.position.length || last;
   }
 
   take(position: number, digest: string, bytes: Uint8Array): void | Promise<void> {

@@ -10,7 +10,7 @@ import { Pages } from '../restore/pages.ts';
 import { fetchObject } from '../store/fetch-object.ts';
 import { ObjectPlaces } from '../store/object-places.ts';
 import type { Store } from '../store/store.ts';
-import { takeApart } from '../volume/chunks.ts';
+import { type ChunkTaker, takeApart } from '../volume/chunks.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { NewFiles } from './files.ts';
 import type { Findings } from './findings.ts';
@@ -126,14 +126,16 @@ async function checkVolumes(
     try {
       if (got !== undefined) {
         if ('error' in got) throw got.error;
-        const onChunk = (position: number, digest: string, bytes: Uint8Array) => {
-          if (isOwn) chunks.add(seq, volume, position, digest, bytes.length);
-          files.chunk(position, digest, bytes);
+        const taker: ChunkTaker = {
+          take(position, digest, bytes) {
+            if (isOwn) chunks.add(seq, volume, position, digest, bytes.length);
+            files.chunk(position, digest, bytes);
+          },
+          wants: (position) => isOwn || files.needs(position),
         };
-        const wanted = isOwn ? undefined : (position: number) => files.needs(position);
         const sessionKey = await openSessionKey(got, key, name);
         const content = opening.contentOf(got, sessionKey, name);
-        await takeApart(content, { object: name, plainSize: object.plainSize }, onChunk, wanted);
+        await takeApart(content, { object: name, plainSize: object.plainSize }, taker);
         good = true;
         patience.succeeded();
       }

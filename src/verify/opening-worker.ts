@@ -17,7 +17,7 @@ let onTaken: (() => void) | undefined;
 async function open({ ciphertext, sessionKey, object }: Extract<ToOpener, { kind: 'open' }>): Promise<void> {
   ahead = 0;
   isDropped = false;
-  for await (const piece of contentOf(ciphertext, sessionKey, object)) {
+  for await (const piece of contentOf(ciphertext, sessionKey, { object })) {
     while (ahead >= AHEAD && !isDropped) {
       await new Promise<void>((resolve) => {
         onTaken = resolve;

@@ -3,11 +3,18 @@ import { hash } from 'node:crypto';
 import { CHUNK_LIMIT } from '../format/limits.ts';
 import { free } from '../free.ts';
 
-/**
- * Receives one chunk: its position in the volume (from 0), its SHA-256 in lower-case hex, which was checked, and its bytes, which
- * are good only until the call returns, or until the promise that it returns is settled.
- */
-export type OnChunk = (position: number, digest: string, bytes: Uint8Array) => void | Promise<void>;
+/** What becomes of the chunks of a volume, each known by its position in it (from 0). */
+export interface ChunkTaker {
+  /**
+   * Receives one chunk: its SHA-256 in lower-case hex, which was checked, and its bytes, which are good only until the call returns, or until the
+   * promise that it returns is settled.
+   */
+  take(position: number, digest: string, bytes: Uint8Array): void | Promise<void>;
+  /** Whether a chunk is wanted; others are passed over unread. Asked for each, in ascending order; all are, where this is left out. */
+  wants?(position: number): boolean;
+  /** Whether the taker finds out itself whether a chunk that it wants is right, by a digest of all of it that it will use: then its own is not checked. */
+  checks?(position: number): boolean;
+}
 
 /** The archive is not as the format says; whoever knows the object's name turns it into an error. */
 export class MalformedArchive extends Error {}
@@ -34,8 +41,7 @@ export class Archive {
   /** What a taker of chunks has thrown. */
   thrown: { error: unknown } | undefined;
   readonly #plainSize: number;
-  readonly #onChunk: OnChunk;
-  readonly #wanted: (position: number) => boolean;
+  readonly #taker: ChunkTaker;
   #expecting: Expecting = 'header';
   /** Bytes of what is expected that are still to come. */
   #left = BLOCK;
@@ -53,10 +59,9 @@ export class Archive {
   #badChunk: string | undefined;
 
   /** `plainSize`: what the whole archive has, in bytes. */
-  constructor(plainSize: number, onChunk: OnChunk, wanted: (position: number) => boolean) {
+  constructor(plainSize: number, taker: ChunkTaker) {
     this.#plainSize = plainSize;
-    this.#onChunk = onChunk;
-    this.#wanted = wanted;
+    this.#taker = taker;
   }
 
   /** Takes the next bytes; they are looked at until the promise, where one is returned, is settled. Throws MalformedArchive. */
@@ -145,12 +150,13 @@ export class Archive {
           : undefined;
     if (problem !== undefined)
       throw new MalformedArchive(`holds a member that ${problem} (position ${this.#position})`);
-    this.#skip = !this.#wanted(this.#position);
+    this.#skip = this.#taker.wants?.(this.#position) === false;
     this.#expect('content', this.#size);
   }
 
   #takeContent(chunk: Buffer, isOwn: boolean): void | Promise<void> {
-    if (hash('sha256', chunk, 'hex') !== this.#digest) {
+    const isChecked = this.#taker.checks?.(this.#position) === true;
+    if (!isChecked && hash('sha256', chunk, 'hex') !== this.#digest) {
       this.#badChunk ??= `holds a chunk that does not match its digest (position ${this.#position})`;
       if (isOwn) free(chunk);
       return;
@@ -163,7 +169,7 @@ export class Archive {
       if (isOwn) free(chunk);
     };
     try {
-      const taking = this.#onChunk(this.#position, this.#digest, chunk);
+      const taking = this.#taker.take(this.#position, this.#digest, chunk);
       if (taking !== undefined) return taking.then(done, failed);
     } catch (error) {
       failed(error);

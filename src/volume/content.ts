@@ -1,7 +1,7 @@
 /** The content of a volume, given its session key: decrypts and decompresses it piece by piece; knows nothing of the archive in it. */
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
-import { decrypt, type SessionKey } from '../crypto/decrypt.ts';
+import { decrypt, type OpenLimits, type SessionKey } from '../crypto/decrypt.ts';
 import { PIECE_SIZE } from '../crypto/pieces.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
@@ -21,6 +21,9 @@ const DECOMPRESSION = {
   params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
 };
 
+/** The object's name, and how closely its message is looked at. */
+export type ContentLimits = Pick<OpenLimits, 'isKnown'> & { object: string };
+
 /**
  * Yields the content of a sealed object in pieces of at most 8 MiB, whose memory is given back when more is asked for, unless it was moved away by
  * then. They come before the end of the object was seen: it is good only when the generator has ended.
@@ -30,12 +33,13 @@ const DECOMPRESSION = {
 export async function* contentOf(
   ciphertext: Uint8Array,
   sessionKey: SessionKey,
-  object: string,
+  limits: ContentLimits,
 ): AsyncGenerator<Buffer, void> {
+  const { object } = limits;
   const room = Buffer.allocUnsafeSlow(ONE_CALL + 2 * PIECE_SIZE);
   let isStreaming = false;
   try {
-    for (const frame of framesOf(compressed(ciphertext, sessionKey, object))) {
+    for (const frame of framesOf(compressed(ciphertext, sessionKey, limits))) {
       const { bytes, isWhole } = gather(frame, room);
       const { contentSize } = frame;
       if (isWhole && contentSize !== undefined && contentSize <= ONE_CALL)
@@ -68,10 +72,10 @@ export function damaged(object: string, problem: string, cause?: unknown): Holdf
 function* compressed(
   ciphertext: Uint8Array,
   sessionKey: SessionKey,
-  object: string,
+  limits: ContentLimits,
 ): Generator<Uint8Array, void> {
   let last: ArrayBufferLike | undefined;
-  for (const piece of decrypt(ciphertext, sessionKey, { object })) {
+  for (const piece of decrypt(ciphertext, sessionKey, limits)) {
     // Several pieces may lie in one buffer.
     if (last !== piece.buffer) release(last);
     last = piece.buffer;

@@ -102,7 +102,7 @@ describe('the conveyor', () => {
         const bytes = stored.get(name) as Buffer;
         expect(bytes.length).toBe(size);
         if (!name.startsWith('vol-')) continue;
-        await unpackVolume(bytes, keys.secret, { object: name, plainSize }, () => void chunks++);
+        await unpackVolume(bytes, keys.secret, { object: name, plainSize }, { take: () => void chunks++ });
       }
       expect(chunks).toBeGreaterThanOrEqual(9);
     },

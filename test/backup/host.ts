@@ -144,7 +144,7 @@ export class BackupHost {
         bytes,
         key,
         { object, plainSize },
-        (_n, _digest, chunk) => void found.push(Buffer.from(chunk)),
+        { take: (_n, _digest, chunk) => void found.push(Buffer.from(chunk)) },
       );
       volumes.set(`${seq}/${volume}`, found);
       return found;

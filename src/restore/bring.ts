@@ -84,11 +84,14 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
     const isFile = (entry: number) =>
       entries.kind(entry) === Kind.file && !troubles.has(entry) && only?.has(entry) !== false;
     const due = plan.volumes.inOrder().filter((index) => !isClaimed(index));
-    const first = new Pass(options, pool, brought, due, isFile);
+    const first = new Pass(options, pool, brought, due, isFile, false);
     await first.run();
 
-    // What an earlier run left was changed, or had not reached the disk when the machine went down: it is brought anew.
-    const again = first.failedChecks.filter((entry) => volumesOf(plan, entry).some(isClaimed));
+    // What an earlier run left was changed, or had not reached the disk when the machine went down; or a chunk is wrong, whose volume is
+    // to be named. So these files are brought anew, and all is looked at closely.
+    const again = first.failedChecks.filter(
+      (entry) => troubles.get(entry)?.kind === 'damage' || volumesOf(plan, entry).some(isClaimed),
+    );
     if (again.length > 0) {
       for (const entry of again) {
         brought.troubles.delete(entry);
@@ -97,7 +100,7 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
       const files = new Set(again);
       const volumes = new Set(again.flatMap((entry) => volumesOf(plan, entry)));
       const order = plan.volumes.inOrder().filter((index) => volumes.has(index));
-      await new Pass(options, pool, brought, order, (entry) => files.has(entry)).run();
+      await new Pass(options, pool, brought, order, (entry) => files.has(entry), true).run();
     }
     return brought;
   } finally {
@@ -105,7 +108,7 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
   }
 }
 
-/** One way through some volumes, for some files. */
+/** One way through some volumes, for some files; closely, or trusting the digests of files in parts. */
 class Pass {
   readonly #options: BringOptions;
   readonly #pool: WorkerPool;
@@ -113,6 +116,7 @@ class Pass {
   /** Volumes in the order in which they are fetched: the rank of one is its place here. */
   readonly #due: number[];
   readonly #wanted: (entry: number) => boolean;
+  readonly #closely: boolean;
   /** Files to check as soon as the volume of that rank, and all before it, have been written. */
   readonly #checks: Map<number, number[]>;
   readonly #written: Uint8Array;
@@ -138,7 +142,9 @@ class Pass {
     brought: Brought,
     due: number[],
     wanted: (entry: number) => boolean,
+    closely: boolean,
   ) {
+    this.#closely = closely;
     this.#options = options;
     this.#pool = pool;
     this.#brought = brought;
@@ -234,7 +240,7 @@ class Pass {
 
   #write(rank: number, index: number, volume: OpenedVolume): void {
     const { plan, root, onWritten } = this.#options;
-    const job = volumeJob(plan, index, volume);
+    const job = volumeJob(plan, index, volume, this.#closely);
     const rows = volumeRows(plan, root, index, this.#wanted);
     const begun = performance.now();
     const written = this.#pool
@@ -248,7 +254,7 @@ class Pass {
       this.#note(result);
       if (result.damage !== undefined) {
         const { name } = plan.volumes.get(index);
-        this.#brought.lost.push(new HoldfastError('damage', result.damage, { object: name }));
+        this.#noteLost(new HoldfastError('damage', result.damage, { object: name }));
       }
       // What is not noted is brought again when the restore is resumed.
       if (!result.troubles.some(({ kind }) => kind === 'damage')) onWritten(index);
@@ -299,13 +305,19 @@ class Pass {
   /** A volume that cannot be had: everything that needs it is lost. */
   #lose(index: number, error: HoldfastError): void {
     const { plan } = this.#options;
-    this.#brought.lost.push(error);
+    this.#noteLost(error);
     for (const extent of plan.content.ofVolume(index)) {
       const entry = plan.content.entry(extent);
       if (!this.#wanted(entry) || this.#brought.troubles.has(entry)) continue;
       const problem = `is lost: ${error.message}`;
       this.#brought.troubles.set(entry, { entry, kind: 'damage', problem, begun: !isWhole(plan, entry) });
     }
+  }
+
+  /** A volume that one pass after the other has to do with is named once. */
+  #noteLost(error: HoldfastError): void {
+    const { lost } = this.#brought;
+    if (!lost.some(({ object }) => object === error.object)) lost.push(error);
   }
 
   #note({ troubles, checked, notSet }: JobResult): void {

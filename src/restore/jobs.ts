@@ -38,6 +38,8 @@ export interface VolumeJob extends OpenedVolume {
   /** Full name of the object. */
   object: string;
   plainSize: number;
+  /** Whether every chunk is checked by its own digest, also where those of the files that it is for cover it. */
+  closely: boolean;
 }
 
 /** Some of what a volume brings. A file may come in several batches. */
@@ -166,9 +168,14 @@ export function targetPath(root: ByteString, path: ByteString): ByteString {
 }
 
 /** The job that writes what volume `index` brings. */
-export function volumeJob({ volumes }: Plan, index: number, volume: OpenedVolume): VolumeJob {
+export function volumeJob(
+  { volumes }: Plan,
+  index: number,
+  volume: OpenedVolume,
+  closely: boolean,
+): VolumeJob {
   const { name, object } = volumes.get(index);
-  return { kind: 'volume', object: name, plainSize: object.plainSize, ...volume };
+  return { kind: 'volume', object: name, plainSize: object.plainSize, closely, ...volume };
 }
 
 /** Stretches of a batch: a volume of small files brings many thousands, and what is posted is in memory several times. */

@@ -44,7 +44,7 @@ export async function writeVolume(
   more: () => Promise<VolumeRows>,
   options: WriteOptions,
 ): Promise<JobResult> {
-  const writer = new VolumeWriter(job.object, await more(), more, options);
+  const writer = new VolumeWriter(job, await more(), more, options);
   let damage: HoldfastError | undefined;
   try {
     await unpackChunks(job.ciphertext, job.sessionKey, job, writer);
@@ -59,6 +59,7 @@ export async function writeVolume(
 
 class VolumeWriter implements ChunkTaker {
   readonly #object: string;
+  readonly #closely: boolean;
   readonly #more: () => Promise<VolumeRows>;
   readonly #options: WriteOptions;
   #rows: VolumeRows;
@@ -76,8 +77,14 @@ class VolumeWriter implements ChunkTaker {
   /** Open files in parts by entry, the one used longest ago first. */
   readonly #open = new Map<number, OpenFile>();
 
-  constructor(object: string, first: VolumeRows, more: () => Promise<VolumeRows>, options: WriteOptions) {
+  constructor(
+    { object, closely }: VolumeJob,
+    first: VolumeRows,
+    more: () => Promise<VolumeRows>,
+    options: WriteOptions,
+  ) {
     this.#object = object;
+    this.#closely = closely;
     this.#rows = first;
     this.#paths = first.files.paths.split('\0');
     this.#more = more;
@@ -93,6 +100,7 @@ class VolumeWriter implements ChunkTaker {
 
   /** A chunk of which only files in parts are made is covered by their own digests: each of them is checked when it is complete. */
   checks(position: number): boolean {
+    if (this.#closely) return false;
     const { stretches, whole, last } = this.#rows;
     let i = this.#next;
     for (; stretches.position[i] === position; i++) {

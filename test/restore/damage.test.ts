@@ -135,6 +135,29 @@ test('a chunk that was stored wrong loses the files that need it, and the rest o
   expect(result.lost).toEqual([expect.objectContaining({ object: quick.names.volume(set.commit, 1) })]);
 });
 
+test('a wrong chunk of which only files in parts are made is found by their digests, and its volume named', async () => {
+  const { quick } = memoryRig(keys);
+  const frame = (name: string, compressed: Buffer) => {
+    if (name !== volumeName(1)) return compressed;
+    const archive = zstdDecompressSync(compressed);
+    const second = 512 + Math.ceil(A.length / 512) * 512 + 512;
+    expect(archive[second]).toBe(B[0]);
+    archive[second + 100] = 0;
+    return compressWhole(archive, 3);
+  };
+  const entries = ENTRIES.filter(({ path }) => path !== '/b');
+  const set = await quick.add({ seq: 1, volumes: VOLUMES, entries, frame });
+  const root = await target();
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(await restored(root, result)).toEqual([
+    ['a', 'c', 'c2', 'c3', 'empty'],
+    ['/ab', '/bc'],
+  ]);
+  const volume = quick.names.volume(set.commit, 1);
+  expect(result.lost).toEqual([expect.objectContaining({ object: volume })]);
+  for (const { problem } of result.damaged) expect(problem).toContain(volume);
+});
+
 test('a volume that unpacks to more than it should is stopped, and loses what came after that', async () => {
   const { quick } = memoryRig(keys);
   const bomb = compressWhole(Buffer.alloc(200 * 1024 * 1024), 1);

@@ -1,7 +1,19 @@
 /** Lines of a manifest and its contents list, parsed strictly (docs/format.md, section 5). Apart from their encoding: threads that write need no schema. */
 import { z } from 'zod';
-import type { ByteString, Entry, ExtendedAttribute, Extent, Gone } from '../model.ts';
+import type { ByteString, Entry, EntryType, ExtendedAttribute, Extent, Gone } from '../model.ts';
 import { fromJson, fromText, show } from './bytes.ts';
+import {
+  integerOf,
+  type JsonObject,
+  listOf,
+  markOf,
+  matchOf,
+  objectOf,
+  optionalTextOf,
+  strictObjectOf,
+  textOf,
+  UnfitValue,
+} from './fields.ts';
 import {
   type Contents,
   EXTENTS_PER_LINE,
@@ -9,7 +21,7 @@ import {
   MANIFEST_VERSION,
   OWNER_NAME_LIMIT,
 } from './manifest.ts';
-import { parseXattrs, xattrsSchema } from './xattrs-parser.ts';
+import { parseXattrs } from './xattrs-parser.ts';
 
 /** A line of a manifest, parsed. */
 export type ManifestLine =
@@ -17,111 +29,123 @@ export type ManifestLine =
   | { kind: 'entry'; entry: Entry | Gone; continues: boolean }
   | { kind: 'more'; extents: Extent[]; xattrs?: ExtendedAttribute[]; continues: boolean };
 
-const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
-const id32 = z.int().min(0).max(0xffffffff);
-const extent = z.union([
-  z.tuple([positive, positive, count, positive]),
-  z.tuple([positive, positive, count, positive, positive]),
-  z.tuple([positive]),
-]);
-const extents = z.array(extent).min(1).max(EXTENTS_PER_LINE);
-const pathKeys = { path: z.string().optional(), path64: z.string().optional() };
-
-const metadata = {
-  ...pathKeys,
-  since: positive,
-  mode: z.int().min(0).max(0o7777),
-  uid: id32,
-  gid: id32,
-  user: z.string().max(OWNER_NAME_LIMIT).optional(),
-  group: z.string().max(OWNER_NAME_LIMIT).optional(),
-  mtime: z.string().regex(/^(0|-?[1-9]\d{0,29})$/),
-  link: z.string().max(64).optional(),
-  carried: z.literal(true).optional(),
-  torn: z.literal(true).optional(),
-  partial: z.literal(true).optional(),
-  xattrs: xattrsSchema.optional(),
-  continues: z.literal(true).optional(),
-};
-
-const lineSchema = z.union([
-  z.discriminatedUnion('type', [
-    z.object({
-      ...metadata,
-      type: z.literal('file'),
-      size: count,
-      sha256: z.string().regex(/^[0-9a-f]{64}$/),
-      extents: extents.optional(),
-    }),
-    z.object({ ...metadata, type: z.enum(['dir', 'fifo', 'socket']) }),
-    z.object({
-      ...metadata,
-      type: z.literal('symlink'),
-      target: z.string().optional(),
-      target64: z.string().optional(),
-    }),
-    z.object({ ...metadata, type: z.enum(['char', 'block']), rdev: z.tuple([count, count]) }),
-    z.object({ ...pathKeys, type: z.literal('gone'), since: positive }),
-  ]),
-  z.strictObject({ source: z.string().min(1).max(64) }),
-  z.strictObject({ extents, continues: z.literal(true).optional() }),
-  z.strictObject({ xattrs: xattrsSchema, continues: z.literal(true).optional() }),
-]);
+const MTIME = /^(0|-?[1-9]\d{0,29})$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+const MOST_MODE = 0o7777;
+const MOST_ID = 0xffffffff;
+const LINK_LIMIT = 64;
+const SOURCE_LIMIT = 64;
+const SOURCE_KEYS: ReadonlySet<string> = new Set(['source']);
+const EXTENTS_KEYS: ReadonlySet<string> = new Set(['extents', 'continues']);
+const XATTRS_KEYS: ReadonlySet<string> = new Set(['xattrs', 'continues']);
 
 /** What is wrong with a line or contents list; whoever knows the object's name turns it into an error. */
 export class MalformedManifest extends Error {}
 
 /** Parses one line (without its newline). `source` is the one in force. Throws MalformedManifest. */
 export function parseLine(text: string, source: string | undefined): ManifestLine {
-  const result = lineSchema.safeParse(parseJson(text));
-  if (!result.success) throw new MalformedManifest(`a line is malformed: ${begin(fromText(text))}`);
-  const line = result.data;
-  if ('source' in line) return { kind: 'source', source: line.source };
-  if (!('type' in line)) {
-    const continues = line.continues === true;
-    if ('xattrs' in line)
-      return { kind: 'more', extents: [], xattrs: readXattrs(line.xattrs, text), continues };
-    return { kind: 'more', extents: line.extents.map(toExtent), continues };
+  const value = parseJson(text);
+  try {
+    return lineOf(objectOf(value), source);
+  } catch (error) {
+    if (!(error instanceof UnfitValue)) throw error;
+    throw new MalformedManifest(`a line is malformed: ${begin(fromText(text))}`);
   }
-  if (source === undefined) throw new MalformedManifest('an entry comes before any source');
-  const path = checkedPath(line.path, line.path64);
+}
+
+function lineOf(line: JsonObject, source: string | undefined): ManifestLine {
+  if ('type' in line) return entryOf(line, source);
+  if ('source' in line) {
+    const name = textOf(strictObjectOf(line, SOURCE_KEYS).source, SOURCE_LIMIT);
+    if (name === '') throw new UnfitValue();
+    return { kind: 'source', source: name };
+  }
+  if ('xattrs' in line) {
+    const { xattrs, continues } = strictObjectOf(line, XATTRS_KEYS);
+    return { kind: 'more', extents: [], xattrs: parseXattrs(xattrs), continues: markOf(continues) };
+  }
+  const { extents, continues } = strictObjectOf(line, EXTENTS_KEYS);
+  return { kind: 'more', extents: extentsOf(extents), continues: markOf(continues) };
+}
+
+function entryOf(line: JsonObject, source: string | undefined): ManifestLine {
+  const text = optionalTextOf(line.path);
+  const base64 = optionalTextOf(line.path64);
+  const since = integerOf(line.since, 1);
   if (line.type === 'gone') {
-    return { kind: 'entry', entry: { source, path, since: line.since, type: 'gone' }, continues: false };
+    const at = placeOf(source, text, base64);
+    return { kind: 'entry', entry: { ...at, since, type: 'gone' }, continues: false };
   }
-  const entry: Entry = {
-    source,
-    path,
-    since: line.since,
-    type: line.type,
-    mode: line.mode,
-    uid: line.uid,
-    gid: line.gid,
-    mtimeNs: BigInt(line.mtime),
-    size: 0,
-    extents: [],
+  const type = typeOf(line.type);
+  const metadata = {
+    mode: integerOf(line.mode, 0, MOST_MODE),
+    uid: integerOf(line.uid, 0, MOST_ID),
+    gid: integerOf(line.gid, 0, MOST_ID),
+    mtimeNs: BigInt(matchOf(line.mtime, MTIME)),
+    size: type === 'file' ? integerOf(line.size, 0) : 0,
+    extents: type === 'file' && line.extents !== undefined ? extentsOf(line.extents) : [],
   };
-  if (line.user !== undefined) entry.user = line.user;
-  if (line.group !== undefined) entry.group = line.group;
-  if (line.link !== undefined) entry.link = line.link;
-  if (line.carried) entry.carried = true;
-  if (line.torn) entry.torn = true;
-  if (line.partial) entry.partial = true;
-  if (line.xattrs !== undefined) entry.xattrs = readXattrs(line.xattrs, text);
-  if (line.type === 'symlink') entry.target = checkedTarget(line.target, line.target64);
-  if (line.type === 'char' || line.type === 'block') entry.rdev = line.rdev;
-  const continues = line.continues === true;
-  if (line.type !== 'file') return { kind: 'entry', entry, continues };
-  entry.size = line.size;
-  entry.sha256 = line.sha256;
-  if (line.extents !== undefined) entry.extents = line.extents.map(toExtent);
+  const user = optionalTextOf(line.user, OWNER_NAME_LIMIT);
+  const group = optionalTextOf(line.group, OWNER_NAME_LIMIT);
+  const link = optionalTextOf(line.link, LINK_LIMIT);
+  const sha256 = type === 'file' ? matchOf(line.sha256, SHA256) : undefined;
+  const rdev = type === 'char' || type === 'block' ? deviceOf(line.rdev) : undefined;
+  const xattrs = line.xattrs === undefined ? undefined : parseXattrs(line.xattrs);
+  const continues = markOf(line.continues);
+  const carried = markOf(line.carried);
+  const torn = markOf(line.torn);
+  const partial = markOf(line.partial);
+  const target = type === 'symlink' ? targetOf(line.target, line.target64) : undefined;
+
+  const entry: Entry = { ...placeOf(source, text, base64), since, type, ...metadata };
+  if (user !== undefined) entry.user = user;
+  if (group !== undefined) entry.group = group;
+  if (link !== undefined) entry.link = link;
+  if (carried) entry.carried = true;
+  if (torn) entry.torn = true;
+  if (partial) entry.partial = true;
+  if (xattrs !== undefined) entry.xattrs = xattrs;
+  if (target !== undefined) entry.target = target;
+  if (rdev !== undefined) entry.rdev = rdev;
+  if (sha256 !== undefined) entry.sha256 = sha256;
   return { kind: 'entry', entry, continues };
 }
 
-function readXattrs(listed: z.infer<typeof xattrsSchema>, line: string): ExtendedAttribute[] {
-  const xattrs = parseXattrs(listed);
-  if (xattrs === undefined) throw new MalformedManifest(`a line is malformed: ${begin(fromText(line))}`);
-  return xattrs;
+function typeOf(value: unknown): EntryType {
+  switch (value) {
+    case 'file':
+    case 'dir':
+    case 'symlink':
+    case 'fifo':
+    case 'socket':
+    case 'char':
+    case 'block':
+      return value;
+    default:
+      throw new UnfitValue();
+  }
+}
+
+function deviceOf(value: unknown): [number, number] {
+  const [major, minor] = listOf(value, 2, 2);
+  return [integerOf(major, 0), integerOf(minor, 0)];
+}
+
+function extentsOf(value: unknown): Extent[] {
+  return listOf(value, 1, EXTENTS_PER_LINE).map(extentOf);
+}
+
+function extentOf(value: unknown): Extent {
+  const [first, volume, position, length, offset] = listOf(value, 1, 5);
+  const count = (value as unknown[]).length;
+  if (count === 1) return { seq: 0, volume: 0, position: 0, offset: 0, length: integerOf(first, 1) };
+  return {
+    seq: integerOf(first, 1),
+    volume: integerOf(volume, 1),
+    position: integerOf(position, 0),
+    offset: count === 5 ? integerOf(offset, 1) : 0,
+    length: integerOf(length, 1),
+  };
 }
 
 function decode(bytes: Uint8Array): string {
@@ -145,17 +169,23 @@ function begin(text: ByteString): string {
   return show(text.slice(0, 80));
 }
 
-function toExtent(e: z.infer<typeof extent>): Extent {
-  if (e.length === 1) return { seq: 0, volume: 0, position: 0, offset: 0, length: e[0] };
-  return { seq: e[0], volume: e[1], position: e[2], length: e[3], offset: e[4] ?? 0 };
-}
-
-function checkedTarget(text: string | undefined, base64: string | undefined): ByteString {
-  const target = fromJson(text, base64);
+/** Where a symlink leads. */
+function targetOf(text: unknown, base64: unknown): ByteString {
+  const target = fromJson(optionalTextOf(text), optionalTextOf(base64));
   if (target === undefined || target === '' || target.includes('\0')) {
     throw new MalformedManifest('a link has no usable target');
   }
   return target;
+}
+
+/** Source and path of an entry. */
+function placeOf(
+  source: string | undefined,
+  text: string | undefined,
+  base64: string | undefined,
+): { source: string; path: ByteString } {
+  if (source === undefined) throw new MalformedManifest('an entry comes before any source');
+  return { source, path: checkedPath(text, base64) };
 }
 
 /** The path of a line, if it is one that may be written below a target (section 5.2). */
@@ -167,6 +197,8 @@ function checkedPath(text: string | undefined, base64: string | undefined): Byte
   return path;
 }
 
+const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+
 const contentsSchema = z.object({
   format: z.literal('holdfast-manifest'),
   version: z.literal(MANIFEST_VERSION),
@@ -176,7 +208,14 @@ const contentsSchema = z.object({
   sources: z.array(
     z.object({ name: z.string(), paths: z.array(z.union([z.string(), z.object({ path64: z.string() })])) }),
   ),
-  parts: z.array(z.object({ source: z.string(), ...pathKeys, lines: positive })),
+  parts: z.array(
+    z.object({
+      source: z.string(),
+      path: z.string().optional(),
+      path64: z.string().optional(),
+      lines: positive,
+    }),
+  ),
 });
 
 /** Parses a contents list. Throws MalformedManifest. */

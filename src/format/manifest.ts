@@ -124,16 +124,12 @@ function encodeExtent(e: Extent): string {
   return e.offset === 0 ? `[${whole}]` : `[${whole},${e.offset}]`;
 }
 
+/** Components of a path, each after its slash: none is empty, `.`, `..`, holds NUL, or is longer than COMPONENT_LIMIT. */
+const COMPONENTS = new RegExp(`^(?:/(?!\\.{0,2}(?:/|$))[^/\\0]{1,${COMPONENT_LIMIT}})+$`);
+
 /** Whether a path is absolute and made of plain components only. */
 export function isSafePath(path: ByteString): boolean {
-  if (path === '/') return true;
-  if (!path.startsWith('/') || path.includes('\0')) return false;
-  for (const component of path.slice(1).split('/')) {
-    if (component === '' || component === '.' || component === '..' || component.length > COMPONENT_LIMIT) {
-      return false;
-    }
-  }
-  return true;
+  return path === '/' || COMPONENTS.test(path);
 }
 
 /** The bytes of a contents list. */

@@ -8,6 +8,7 @@ import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './re
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { targetPath } from './restore/jobs.ts';
 import { Pages } from './restore/pages.ts';
+import { WorkerPool } from './restore/pool.ts';
 import { makeSized, prepareTarget } from './restore/prepare.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
@@ -34,26 +35,33 @@ export interface RestoreObserver {
  * Restores. What is damaged, or cannot be made, is in the result, and everything else comes back. Errors, all before anything is
  * written: `no-path`, `key`, `damage` of manifests, `target-not-empty`, `no-space`, `io`; and on the way those that end it, after which the
  * same request goes on where it stopped: `no-space`, `io`, `interrupted`, those of the store.
+ * `pool`: workers that may have been started before; they are ended.
  */
-export async function restore(request: RestoreRequest, observer: RestoreObserver): Promise<RestoreResult> {
+export async function restore(
+  request: RestoreRequest,
+  observer: RestoreObserver,
+  pool = new WorkerPool(),
+): Promise<RestoreResult> {
   const identity = identify(request);
   const choice = choose(request, identity);
   const pages = new Pages(request.scratch);
   try {
-    return await restoreInto(choice, identity, request, observer, pages);
+    return await restoreInto(choice, identity, request, observer, pages, pool);
   } finally {
+    await pool.close();
     pages.close();
     closeTarget(choice);
   }
 }
 
-/** `pages`: the memory of the plan. */
+/** `pages`: the memory of the plan. `pool`: workers. */
 async function restoreInto(
   choice: TargetChoice,
   identity: RestoreIdentity,
   request: RestoreRequest,
   observer: RestoreObserver,
   pages: Pages,
+  pool: WorkerPool,
 ): Promise<RestoreResult> {
   observer.phase('reading the list of entries');
   const existing = whatExists(request, choice);
@@ -75,6 +83,10 @@ async function restoreInto(
   try {
     if (existing !== undefined && choice.resumed?.kept === undefined)
       marker.kept(existing.decisions.toText());
+    pool.begin({ root, rootFd, owner: request.owner, replace }, (files, bytes) =>
+      observer.advance({ files, bytes }),
+    );
+    pool.prepare(plan.volumes.inOrder().filter((index) => !isClaimed(index)).length);
     observer.total({ files: plan.totals.files, bytes: forecast.bytes });
     observer.phase('making folders');
     const prepared = await prepareTarget({
@@ -90,6 +102,7 @@ async function restoreInto(
     observer.phase('restoring');
     const bring: BringOptions = {
       ...common,
+      pool,
       rootFd,
       store: request.store,
       secret: request.secret,

@@ -5,17 +5,14 @@ import { Command } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import {
-  addKeyOptions,
-  addReadingOptions,
   choosePoint,
   describePoint,
-  type KeyOptions,
   openReading,
-  type ReadingOptions,
   requireSecretKey,
   sayRejected,
   withOffer,
 } from './reading.ts';
+import { addKeyOptions, addReadingOptions, type KeyOptions, type ReadingOptions } from './reading-options.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
   at?: string;

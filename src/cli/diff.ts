@@ -14,17 +14,14 @@ import { EXIT } from './exit.ts';
 import { addStateOption, findStateDir, findStrategy } from './locate.ts';
 import { pathKeys } from './path-json.ts';
 import {
-  addKeyOptions,
-  addReadingOptions,
   choosePoint,
   describePoint,
-  type KeyOptions,
   openReading,
-  type ReadingOptions,
   requireSecretKey,
   sayRejected,
   withOffer,
 } from './reading.ts';
+import { addKeyOptions, addReadingOptions, type KeyOptions, type ReadingOptions } from './reading-options.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
   stateDir?: string;

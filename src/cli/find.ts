@@ -8,17 +8,8 @@ import type { CliContext } from './context.ts';
 import { entryJson, formatMtime, typeLetter } from './entry.ts';
 import { EXIT } from './exit.ts';
 import { pathKeys } from './path-json.ts';
-import {
-  addKeyOptions,
-  addReadingOptions,
-  describePoint,
-  type KeyOptions,
-  noPoints,
-  openReading,
-  type ReadingOptions,
-  requireSecretKey,
-  sayRejected,
-} from './reading.ts';
+import { describePoint, noPoints, openReading, requireSecretKey, sayRejected } from './reading.ts';
+import { addKeyOptions, addReadingOptions, type KeyOptions, type ReadingOptions } from './reading-options.ts';
 import { formatTime } from './times.ts';
 
 interface Options extends ReadingOptions, KeyOptions {

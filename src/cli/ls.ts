@@ -9,17 +9,14 @@ import type { CliContext } from './context.ts';
 import { entryJson, formatMtime, typeLetter } from './entry.ts';
 import { pathKeys } from './path-json.ts';
 import {
-  addKeyOptions,
-  addReadingOptions,
   choosePoint,
   describePoint,
-  type KeyOptions,
   openReading,
-  type ReadingOptions,
   requireSecretKey,
   sayRejected,
   withOffer,
 } from './reading.ts';
+import { addKeyOptions, addReadingOptions, type KeyOptions, type ReadingOptions } from './reading-options.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
   at?: string;

@@ -4,14 +4,8 @@ import type { Point } from '../chain/points.ts';
 import { checkPresence, type Missing } from '../chain/presence.ts';
 import { formatBytes } from '../strategy/size.ts';
 import type { CliContext } from './context.ts';
-import {
-  addReadingOptions,
-  noPoints,
-  openReading,
-  type Reading,
-  type ReadingOptions,
-  sayRejected,
-} from './reading.ts';
+import { noPoints, openReading, type Reading, sayRejected } from './reading.ts';
+import { addReadingOptions, type ReadingOptions } from './reading-options.ts';
 import { formatTime } from './times.ts';
 
 interface Options extends ReadingOptions {

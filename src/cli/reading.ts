@@ -1,6 +1,5 @@
 /** What the commands that read a store have in common: their options, the store, whom it trusts, and the point. */
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
 import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
 import { type LoadedCommits, loadCommits, type Trust } from '../chain/commits.ts';
 import { type Point, toPoints } from '../chain/points.ts';
@@ -15,18 +14,10 @@ import { refuseUnfinished } from '../strategy/unfinished.ts';
 import type { CliContext } from './context.ts';
 import { findStrategy } from './locate.ts';
 import { openStore, parseStoreOption, plainRetries, type Retries } from './open-store.ts';
+import type { ReadingOptions } from './reading-options.ts';
 import { formatTime } from './times.ts';
 
-export { addKeyOptions, type KeyOptions, requireSecretKey, secretKey } from './secret-key.ts';
-
-/** The options that say which store to read and whom to trust, as commander gives them. */
-export interface ReadingOptions {
-  config?: string;
-  /** `directory:/path` or `swift:CONTAINER/PREFIX`, with `name`: then no strategy is looked for. */
-  store?: string;
-  name?: string;
-  signer?: string[];
-}
+export { requireSecretKey, secretKey } from './secret-key.ts';
 
 /** An opened store with the points of one strategy. The store is to be closed after use. */
 export interface Reading extends LoadedCommits {
@@ -38,25 +29,6 @@ export interface Reading extends LoadedCommits {
   retries: Retries;
   /** All points, by seq; also those whose line of parents is broken (see `problem`). */
   points: Point[];
-}
-
-/** Adds -c, --store, --name and --signer to a command. */
-export function addReadingOptions(command: Command): Command {
-  return command
-    .option(
-      '-c, --config <file>',
-      'strategy file (else HOLDFAST_CONFIG, ./holdfast.yaml, /etc/holdfast/strategy.yaml)',
-    )
-    .option(
-      '--store <store>',
-      'the store, as directory:/path or swift:CONTAINER/PREFIX, instead of a strategy file',
-    )
-    .option('--name <name>', 'name of the strategy, with --store')
-    .option(
-      '--signer <fingerprint>',
-      'trust commits by this signer only, or by these if it is given several times (instead of signer: in the strategy)',
-      (fingerprint: string, before: string[] = []) => [...before, fingerprint],
-    );
 }
 
 /**

@@ -10,7 +10,7 @@ import type { ByteString } from '../model.ts';
 import type { Arrangement } from '../restore/arrange.ts';
 import { faultOfInclude, faultOfPattern } from '../select/faults.ts';
 import type { CliContext } from './context.ts';
-import type { KeyOptions, ReadingOptions } from './reading.ts';
+import type { KeyOptions, ReadingOptions } from './reading-options.ts';
 
 /** As commander gives them. */
 export interface RestoreOptions extends ReadingOptions, KeyOptions {

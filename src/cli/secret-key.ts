@@ -1,26 +1,10 @@
 /** Gets the secret key for a command that decrypts: from a file, with its passphrase from a file or a person. */
-import type { Command } from 'commander';
 import type { StoredCommit } from '../chain/commits.ts';
 import { isRecipient, loadSecretKey, type SecretKey } from '../crypto/secret-key.ts';
 import { HoldfastError } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { askPassphrase, openTerminal, readPassphraseFile } from './passphrase.ts';
-
-/** The options that say which secret key to use, as commander gives them. */
-export interface KeyOptions {
-  secretKey?: string;
-  passphraseFile?: string;
-}
-
-/** Adds --secret-key and --passphrase-file to a command. */
-export function addKeyOptions(command: Command): Command {
-  return command
-    .option('--secret-key <file>', 'secret key of one of the recipients (else HOLDFAST_SECRET_KEY_FILE)')
-    .option(
-      '--passphrase-file <file>',
-      'file whose first line unlocks the secret key (else HOLDFAST_PASSPHRASE_FILE, else it is asked for)',
-    );
-}
+import type { KeyOptions } from './reading-options.ts';
 
 /** The secret key that options or environment name, unlocked; undefined when none is named. Errors: `key`. */
 export async function secretKey(options: KeyOptions, context: CliContext): Promise<SecretKey | undefined> {

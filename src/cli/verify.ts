@@ -11,17 +11,8 @@ import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
 import { pathKeys } from './path-json.ts';
 import { type Progress, startProgress } from './progress.ts';
-import {
-  addKeyOptions,
-  addReadingOptions,
-  describePoint,
-  type KeyOptions,
-  noPoints,
-  openReading,
-  type Reading,
-  type ReadingOptions,
-  secretKey,
-} from './reading.ts';
+import { describePoint, noPoints, openReading, type Reading, secretKey } from './reading.ts';
+import { addKeyOptions, addReadingOptions, type KeyOptions, type ReadingOptions } from './reading-options.ts';
 
 interface Options extends ReadingOptions, KeyOptions {
   full?: true;

@@ -16,13 +16,15 @@ import {
   volumeRows,
 } from './jobs.ts';
 import type { Plan } from './plan.ts';
-import { WorkerPool } from './pool.ts';
+import type { WorkerPool } from './pool.ts';
 import { PrefixChecks } from './prefix-checks.ts';
 import { Kind } from './tree.ts';
 
 /** What bringing content takes. */
 export interface BringOptions {
   plan: Plan;
+  /** Has been told where to write. */
+  pool: WorkerPool;
   store: Store;
   secret: SecretKey;
   /** The target's absolute path. */
@@ -30,8 +32,6 @@ export interface BringOptions {
   /** The same, open. */
   rootFd: number | undefined;
   owner: boolean;
-  /** Whether what stands in the way of files is replaced: so it must be where an earlier run has written something. */
-  replace: boolean;
   /** Files that cannot be made, by entry; those that turn out not to come back are added. */
   troubles: Map<number, FileTrouble>;
   /** Files to bring; all, where it is undefined. */
@@ -64,7 +64,6 @@ const FETCHES = 2;
  */
 const VOLUMES = 2;
 const SLOW = 0.25;
-const WORKERS = 2;
 /** A check is cut into jobs of about so many bytes or files, so that both workers have their share. */
 const CHECK_BYTES = 64 * 1024 * 1024;
 const CHECK_FILES = 2000;
@@ -77,35 +76,28 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
   const { entries } = plan.tree;
   const { troubles, only } = options;
   const brought: Brought = { troubles, notSet: new Map(), lost: [] };
-  const { root, rootFd, owner, replace } = options;
-  const data = { root, rootFd, owner, replace };
-  const pool = new WorkerPool(data, WORKERS, options.onProgress);
-  try {
-    const isFile = (entry: number) =>
-      entries.kind(entry) === Kind.file && !troubles.has(entry) && only?.has(entry) !== false;
-    const due = plan.volumes.inOrder().filter((index) => !isClaimed(index));
-    const first = new Pass(options, pool, brought, due, isFile, false);
-    await first.run();
+  const isFile = (entry: number) =>
+    entries.kind(entry) === Kind.file && !troubles.has(entry) && only?.has(entry) !== false;
+  const due = plan.volumes.inOrder().filter((index) => !isClaimed(index));
+  const first = new Pass(options, brought, due, isFile, false);
+  await first.run();
 
-    // What an earlier run left was changed, or had not reached the disk when the machine went down; or a chunk is wrong, whose volume is
-    // to be named. So these files are brought anew, and all is looked at closely.
-    const again = first.failedChecks.filter(
-      (entry) => troubles.get(entry)?.kind === 'damage' || volumesOf(plan, entry).some(isClaimed),
-    );
-    if (again.length > 0) {
-      for (const entry of again) {
-        brought.troubles.delete(entry);
-        if (!isWhole(plan, entry)) options.remake(entry);
-      }
-      const files = new Set(again);
-      const volumes = new Set(again.flatMap((entry) => volumesOf(plan, entry)));
-      const order = plan.volumes.inOrder().filter((index) => volumes.has(index));
-      await new Pass(options, pool, brought, order, (entry) => files.has(entry), true).run();
+  // What an earlier run left was changed, or had not reached the disk when the machine went down; or a chunk is wrong, whose volume is
+  // to be named. So these files are brought anew, and all is looked at closely.
+  const again = first.failedChecks.filter(
+    (entry) => troubles.get(entry)?.kind === 'damage' || volumesOf(plan, entry).some(isClaimed),
+  );
+  if (again.length > 0) {
+    for (const entry of again) {
+      brought.troubles.delete(entry);
+      if (!isWhole(plan, entry)) options.remake(entry);
     }
-    return brought;
-  } finally {
-    await pool.close();
+    const files = new Set(again);
+    const volumes = new Set(again.flatMap((entry) => volumesOf(plan, entry)));
+    const order = plan.volumes.inOrder().filter((index) => volumes.has(index));
+    await new Pass(options, brought, order, (entry) => files.has(entry), true).run();
   }
+  return brought;
 }
 
 /** One way through some volumes, for some files; closely, or trusting the digests of files in parts. */
@@ -138,7 +130,6 @@ class Pass {
 
   constructor(
     options: BringOptions,
-    pool: WorkerPool,
     brought: Brought,
     due: number[],
     wanted: (entry: number) => boolean,
@@ -146,7 +137,7 @@ class Pass {
   ) {
     this.#closely = closely;
     this.#options = options;
-    this.#pool = pool;
+    this.#pool = options.pool;
     this.#brought = brought;
     this.#due = due;
     this.#wanted = wanted;

@@ -85,8 +85,8 @@ export class Existing {
   #index = 0;
   /** What is no folder, stays, and has entries below it that cannot come therefore. */
   #barrier: ByteString | undefined;
-  /** A folder that takes the place of something else: nothing is below it yet. */
-  #replaced: ByteString | undefined;
+  /** A folder that is not there, or takes the place of something else: nothing is below it yet. */
+  #empty: ByteString | undefined;
   #folder: ByteString | undefined;
   #isBlocked = false;
 
@@ -152,14 +152,17 @@ export class Existing {
     const { overwrite } = this.#options;
     const { path, type } = entry;
     if (this.#barrier !== undefined && isWithin(path, this.#barrier)) return 'keep';
-    if (this.#replaced !== undefined && isWithin(path, this.#replaced)) return 'new';
+    if (this.#empty !== undefined && isWithin(path, this.#empty)) return 'new';
     if (overwrite !== 'always' && this.#folderIsBlocked(path)) return 'keep';
     const there = this.#stat(path);
-    if (there === undefined) return 'new';
+    if (there === undefined) {
+      if (type === 'dir') this.#empty = path;
+      return 'new';
+    }
     const keep = overwrite === 'never' || (overwrite === 'if-newer' && !isNewer(entry, there));
     if (type === 'dir' && !there.isDirectory()) {
       if (keep) this.#barrier = path;
-      else this.#replaced = path;
+      else this.#empty = path;
     }
     return keep ? 'keep' : 'replace';
   }
@@ -184,7 +187,9 @@ export class Existing {
   #stat(path: ByteString): BigIntStats | undefined {
     const { root, folders } = this.#options;
     try {
-      return folders.at(targetPath(root, path), (place) => lstatSync(toFsPath(place), { bigint: true }));
+      return folders.at(targetPath(root, path), (place) =>
+        lstatSync(toFsPath(place), { bigint: true, throwIfNoEntry: false }),
+      );
     } catch (error) {
       const code = systemCode(error);
       // No folder, or a link, on the way: nothing of the target's is behind it.

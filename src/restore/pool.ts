@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf, StopFlag } from '../worker/stop.ts';
 import type { Job, JobResult, VolumeRows } from './jobs.ts';
-import type { FromWorker, ToWorker, WorkerData } from './worker.ts';
+import type { FromWorker, TargetData, ToWorker, WorkerData } from './worker.ts';
 
 interface Task {
   job: () => Job;
@@ -15,32 +15,37 @@ interface Task {
 /** What a worker leaves to the garbage collector is small and dies at once. */
 const YOUNG_MIB = 3;
 
+/** Workers at most. */
+const WIDTH = 2;
+
+/** Workers may be started before it is known what they are to write, and where: by then they have loaded what they need. */
 export class WorkerPool {
-  readonly #data: Omit<WorkerData, 'stop'>;
   readonly #stop = new StopFlag();
-  readonly #width: number;
-  readonly #onProgress: (files: number, bytes: number) => void;
+  #target: TargetData | undefined;
+  #onProgress: (files: number, bytes: number) => void = () => {};
   readonly #workers: { worker: Worker; ended: Promise<void> }[] = [];
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Task>();
   readonly #queue: Task[] = [];
   #onRoom: (() => void)[] = [];
   #isClosed = false;
+  #failure: Error | undefined;
 
-  /** `width`: how many workers at most; each is started when it is first needed. */
-  constructor(
-    data: Omit<WorkerData, 'stop'>,
-    width: number,
-    onProgress: (files: number, bytes: number) => void,
-  ) {
-    this.#data = data;
-    this.#width = width;
+  /** Starts workers, so that there are `count` at least, as far as there may be so many. */
+  prepare(count: number): void {
+    while (this.#workers.length < Math.min(count, WIDTH) && !this.#isClosed) this.#idle.push(this.#start());
+  }
+
+  /** Says what they write into; to be called before the first job. */
+  begin(target: TargetData, onProgress: (files: number, bytes: number) => void): void {
+    this.#target = target;
     this.#onProgress = onProgress;
+    for (const { worker } of this.#workers) send(worker, { kind: 'begin', target });
   }
 
   /** Resolves when a job would be begun at once. */
   async room(): Promise<void> {
-    while (this.#queue.length > 0 || this.#busy.size >= this.#width) {
+    while (this.#queue.length > 0 || this.#busy.size >= WIDTH) {
       await new Promise<void>((resolve) => this.#onRoom.push(resolve));
     }
   }
@@ -50,6 +55,7 @@ export class WorkerPool {
    */
   run(job: () => Job, rows: Iterator<VolumeRows, void> = NONE): Promise<JobResult> {
     // What ended late must not start another worker.
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#isClosed) return Promise.reject(new Error('a pool of workers was used after its end'));
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, rows, resolve, reject });
@@ -67,7 +73,7 @@ export class WorkerPool {
 
   #dispatch(): void {
     while (this.#queue.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#workers.length < this.#width ? this.#start() : undefined);
+      const worker = this.#idle.pop() ?? (this.#workers.length < WIDTH ? this.#start() : undefined);
       if (worker === undefined) return;
       const task = this.#queue.shift() as Task;
       this.#busy.set(worker, task);
@@ -76,7 +82,7 @@ export class WorkerPool {
   }
 
   #start(): Worker {
-    const data: WorkerData = { ...this.#data, stop: this.#stop.memory };
+    const data: WorkerData = { stop: this.#stop.memory };
     const worker = startWorker('worker', import.meta.url, data, YOUNG_MIB);
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'progress') this.#onProgress(message.files, message.bytes);
@@ -84,14 +90,19 @@ export class WorkerPool {
       else if (message.kind === 'done') this.#free(worker)?.resolve(message.result);
       else this.#free(worker)?.reject(unpackError(message.error));
     });
-    worker.on('error', (error: Error) => {
-      const task = this.#busy.get(worker);
-      this.#busy.delete(worker);
-      task?.reject(error);
-      this.#wake();
-    });
+    worker.on('error', (error: Error) => this.#fail(worker, error));
     this.#workers.push({ worker, ended: endOf(worker) });
+    if (this.#target !== undefined) send(worker, { kind: 'begin', target: this.#target });
     return worker;
+  }
+
+  /** A worker has died, with whatever it was doing, or before it had anything to do: nothing more is done. */
+  #fail(worker: Worker, error: Error): void {
+    this.#failure ??= error;
+    const task = this.#busy.get(worker);
+    this.#busy.delete(worker);
+    for (const { reject } of [...(task === undefined ? [] : [task]), ...this.#queue.splice(0)]) reject(error);
+    this.#wake();
   }
 
   #sendRows(worker: Worker): void {

@@ -10,17 +10,25 @@ import { type WriteOptions, writeVolume } from './write-volume.ts';
 
 /** What the worker is started with. */
 export interface WorkerData {
+  /** A StopFlag's memory. It is set before `stop` is posted. */
+  stop: SharedArrayBuffer;
+}
+
+/** What it writes into, and how. */
+export interface TargetData {
   /** The target, by its path and, as all threads have the same open files, by its number. */
   root: ByteString;
   rootFd: number | undefined;
   owner: boolean;
   replace: boolean;
-  /** A StopFlag's memory. It is set before `stop` is posted. */
-  stop: SharedArrayBuffer;
 }
 
-/** What it is sent: jobs, what it has asked for, and that it is to end. */
-export type ToWorker = Job | { kind: 'rows'; rows: VolumeRows } | { kind: 'stop' };
+/** What it is sent: first of all where to write, then jobs, what it has asked for, and that it is to end. */
+export type ToWorker =
+  | { kind: 'begin'; target: TargetData }
+  | Job
+  | { kind: 'rows'; rows: VolumeRows }
+  | { kind: 'stop' };
 
 /** What it posts. */
 export type FromWorker =
@@ -35,23 +43,25 @@ const STEP_FILES = 200;
 
 const port = parentPort;
 if (port === null) throw new Error('worker is started as a worker only');
-const data = workerData as WorkerData;
-const stop = new StopFlag(data.stop);
+const stop = new StopFlag((workerData as WorkerData).stop);
 
 let files = 0;
 let bytes = 0;
-const folders = new OpenFolders(data.root, data.rootFd);
-const options: WriteOptions = {
-  folders,
-  owner: data.owner,
-  replace: data.replace,
-  checkpoint: () => stop.check(),
-  onProgress: (moreFiles, moreBytes) => {
-    files += moreFiles;
-    bytes += moreBytes;
-    if (bytes >= STEP_BYTES || files >= STEP_FILES) report();
-  },
-};
+let options: WriteOptions | undefined;
+
+function optionsFor({ root, rootFd, owner, replace }: TargetData): WriteOptions {
+  return {
+    folders: new OpenFolders(root, rootFd),
+    owner,
+    replace,
+    checkpoint: () => stop.check(),
+    onProgress: (moreFiles, moreBytes) => {
+      files += moreFiles;
+      bytes += moreBytes;
+      if (bytes >= STEP_BYTES || files >= STEP_FILES) report();
+    },
+  };
+}
 
 function report(): void {
   post({ kind: 'progress', files, bytes });
@@ -78,12 +88,13 @@ function askForRows(): () => Promise<VolumeRows> {
 }
 
 async function perform(job: Job): Promise<JobResult> {
+  if (options === undefined) throw new Error('a job came before it was said where to write');
   try {
     return job.kind === 'volume' ? await writeVolume(job, askForRows(), options) : checkFiles(job, options);
   } finally {
     onRows = undefined;
     // A worker may be ended after any job, and what a thread has open is closed by nobody else.
-    folders.close();
+    options.folders.close();
   }
 }
 
@@ -94,6 +105,10 @@ function post(message: FromWorker): void {
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'stop') {
     port.close();
+    return;
+  }
+  if (message.kind === 'begin') {
+    options = optionsFor(message.target);
     return;
   }
   if (message.kind === 'rows') {

@@ -1,7 +1,7 @@
-/** Calls of the C library that Node does not have, by their names (the only user of koffi). What they mean is in the files beside this one. */
-import { createRequire } from 'node:module';
+/** Calls of the C library that Node does not have, by their names. What they mean is in the files beside this one. */
 import { constants } from 'node:os';
 import type { ByteString } from '../model.ts';
+import { native } from '../native.ts';
 
 /** What the calls return is what their man pages say: -1 is a failure, whose reason errno has. */
 type Call = (...args: (number | bigint | NodeJS.ArrayBufferView | null)[]) => number;
@@ -61,27 +61,25 @@ export function calls(): Calls | undefined {
 }
 
 function load(): Calls | undefined {
+  const functions = native();
+  if (functions === undefined) return undefined;
+  const find = (prototype: string): Call => functions.find(prototype);
+  const optional = (prototype: string) => {
+    try {
+      return find(prototype);
+    } catch {
+      return undefined;
+    }
+  };
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-    // The layout of struct timespec, and of what is passed as long, is that of 64 bits.
-    if (koffi.sizeof('long') !== 8) return undefined;
-    // What the program itself is linked to: the C library, whichever it is.
-    const library = koffi.load(null);
-    const optional = (prototype: string) => {
-      try {
-        return library.func(prototype) as Call;
-      } catch {
-        return undefined;
-      }
-    };
     const found: Record<string, Call> = {};
-    for (const [name, prototype] of Object.entries(PROTOTYPES)) found[name] = library.func(prototype) as Call;
+    for (const [name, prototype] of Object.entries(PROTOTYPES)) found[name] = find(prototype);
     return {
       ...found,
       sync_file_range: optional(SYNC_FILE_RANGE),
       mknod: optional(MKNOD),
       __xmknod: optional(XMKNOD),
-      errno: () => koffi.errno(),
+      errno: functions.errno,
     } as Calls;
   } catch {
     return undefined;

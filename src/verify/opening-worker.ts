@@ -1,14 +1,29 @@
 /** The thread behind opening.ts: decrypts and decompresses volumes, a few pieces ahead of whoever takes them. */
 import { parentPort } from 'node:worker_threads';
+import { FRAME_CONTENT } from '../volume/compress.ts';
 import { contentOf } from '../volume/content.ts';
 import { packError } from '../worker/start.ts';
 import type { FromOpener, ToOpener } from './opening.ts';
 
 /** Pieces, of 8 MiB at most, that were posted and not taken yet. */
 const AHEAD = 2;
+/** Memory for what is ahead, and for what is being decompressed: it is shared, so that pieces need not be copied, nor new memory be found for each. */
+const PLACES = AHEAD + 1;
 
 const port = parentPort;
 if (port === null) throw new Error('opening-worker is started as a worker only');
+
+const places: SharedArrayBuffer[] = [];
+let nextPlace = 0;
+
+/** Memory that nobody looks at any more: pieces are taken in the order in which they are posted. */
+function place(bytes: number): Buffer {
+  // Longer frames than the program makes have memory of their own.
+  if (bytes > FRAME_CONTENT) return Buffer.from(new SharedArrayBuffer(bytes));
+  nextPlace = (nextPlace + 1) % PLACES;
+  places[nextPlace] ??= new SharedArrayBuffer(FRAME_CONTENT);
+  return Buffer.from(places[nextPlace] as SharedArrayBuffer, 0, bytes);
+}
 
 let ahead = 0;
 let isDropped = false;
@@ -17,7 +32,7 @@ let onTaken: (() => void) | undefined;
 async function open({ ciphertext, sessionKey, object }: Extract<ToOpener, { kind: 'open' }>): Promise<void> {
   ahead = 0;
   isDropped = false;
-  for await (const piece of contentOf(ciphertext, sessionKey, { object })) {
+  for await (const piece of contentOf(ciphertext, sessionKey, { object }, place)) {
     while (ahead >= AHEAD && !isDropped) {
       await new Promise<void>((resolve) => {
         onTaken = resolve;
@@ -25,6 +40,10 @@ async function open({ ciphertext, sessionKey, object }: Extract<ToOpener, { kind
     }
     if (isDropped) return;
     ahead++;
+    if (piece.buffer instanceof SharedArrayBuffer) {
+      post({ kind: 'piece', bytes: piece });
+      continue;
+    }
     // Pieces that lie in one buffer cannot be moved one by one.
     const bytes = piece.length === piece.buffer.byteLength ? piece : Uint8Array.from(piece);
     post({ kind: 'piece', bytes }, [bytes.buffer as ArrayBuffer]);

@@ -1,5 +1,6 @@
 /** Takes a volume's archive apart (docs/format.md, section 4): plain ustar members named by their digests, and nothing else. */
 import { hash } from 'node:crypto';
+import { copyBytes } from '../copy.ts';
 import { CHUNK_LIMIT } from '../format/limits.ts';
 import { free } from '../free.ts';
 
@@ -100,7 +101,7 @@ export class Archive {
     if (passes || (this.#have === 0 && this.#left === 0)) return this.#left === 0 ? part : undefined;
     if (this.#have === 0)
       this.#held = this.#expecting === 'header' ? this.#header : Buffer.allocUnsafeSlow(this.#size);
-    this.#held.set(part, this.#have);
+    copyBytes(part, this.#held, this.#have);
     this.#have += part.length;
     return this.#left === 0 ? this.#held : undefined;
   }

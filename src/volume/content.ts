@@ -1,11 +1,12 @@
 /** The content of a volume, given its session key: decrypts and decompresses it piece by piece; knows nothing of the archive in it. */
 import { pipeline } from 'node:stream/promises';
-import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { constants, createZstdDecompress } from 'node:zlib';
 import { decrypt, type OpenLimits, type SessionKey } from '../crypto/decrypt.ts';
 import { PIECE_SIZE } from '../crypto/pieces.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
 import { freeBuffer } from '../free.ts';
+import { FrameDecompressor, type Place } from './decompress.ts';
 import { type Frame, framesOf } from './frame.ts';
 
 /** Small writes and reads are dear: each is a hop to another thread. */
@@ -14,8 +15,6 @@ const PIECE = 1024 * 1024;
 const SMALL = 128 * 1024;
 /** Frames of so much content, more than the program makes, are opened in one call, if they have not grown. */
 const ONE_CALL = 2 ** WINDOW_LOG;
-/** zlib takes no smaller buffer. */
-const LEAST_CHUNK = 64;
 const DECOMPRESSION = {
   chunkSize: PIECE,
   params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
@@ -25,8 +24,8 @@ const DECOMPRESSION = {
 export type ContentLimits = Pick<OpenLimits, 'isKnown'> & { object: string };
 
 /**
- * Yields the content of a sealed object in pieces of at most 8 MiB, whose memory is given back when more is asked for, unless it was moved away by
- * then. They come before the end of the object was seen: it is good only when the generator has ended.
+ * Yields the content of a sealed object in pieces of at most 8 MiB, whose memory is used again, or given back, when more is asked for, unless it
+ * was moved away by then. `place` gives memory for frames, one after the other. They come before the end of the object was seen: it is good only when the generator has ended.
  *
  * Errors: `damage`, naming the object, for everything that is not as docs/format.md, section 3, says.
  */
@@ -34,8 +33,10 @@ export async function* contentOf(
   ciphertext: Uint8Array,
   sessionKey: SessionKey,
   limits: ContentLimits,
+  place?: Place,
 ): AsyncGenerator<Buffer, void> {
   const { object } = limits;
+  const decompressor = new FrameDecompressor(place);
   const room = Buffer.allocUnsafeSlow(ONE_CALL + 2 * PIECE_SIZE);
   let isStreaming = false;
   try {
@@ -43,7 +44,8 @@ export async function* contentOf(
       const { bytes, isWhole } = gather(frame, room);
       const { contentSize } = frame;
       if (isWhole && contentSize !== undefined && contentSize <= ONE_CALL)
-        yield* inOneCall(bytes, contentSize);
+        // In this thread: streams copy more, and hop to another thread for each piece.
+        yield decompressor.decompress(bytes, contentSize);
       else {
         isStreaming = true;
         yield* asStream(bytes, frame);
@@ -54,6 +56,7 @@ export async function* contentOf(
     if (error instanceof HoldfastError) throw error;
     throw damaged(object, `cannot be unpacked (${error instanceof Error ? error.message : 'error'})`, error);
   } finally {
+    decompressor.free();
     // A stream that was given up in its midst may still be reading in it, in a thread of Node's.
     if (!isStreaming) freeBuffer(room.buffer);
   }
@@ -94,14 +97,6 @@ function gather(frame: Frame, room: Buffer): { bytes: Buffer; isWhole: boolean }
     length += value.length;
   }
   return { bytes: room.subarray(0, length), isWhole: false };
-}
-
-/** A frame of known length is decompressed in this thread: streams copy more, and hop to another thread for each piece. */
-function* inOneCall(frame: Buffer, contentSize: number): Generator<Buffer, void> {
-  const chunkSize = Math.max(contentSize, LEAST_CHUNK);
-  const content = zstdDecompressSync(frame, { ...DECOMPRESSION, chunkSize, maxOutputLength: chunkSize });
-  yield content;
-  if (content.buffer.byteLength === chunkSize) freeBuffer(content.buffer);
 }
 
 /** A frame of any length, of which the beginning is there already. */

@@ -11,6 +11,8 @@ export interface BegunWalk {
    * it began: a point must not be of an earlier time than the one it builds on.
    */
   confirm(): Date | undefined;
+  /** Resolves when the walk has gone through all of the sources, or was dropped. */
+  over: Promise<void>;
 }
 
 /** Lets the walker begin where there is an index to compare with; undefined where there is none. Nothing is kept from changing yet: the walk only looks. */
@@ -25,8 +27,9 @@ export function beginWalk(
   if (before === undefined) return undefined;
   const started = now();
   const sources = pathSources(strategy);
-  threads.walk({ sources, own: ownFolders(own, sources) });
+  const over = threads.walk({ sources, own: ownFolders(own, sources) });
   return {
+    over,
     confirm() {
       if (files.identity() === before) return started;
       threads.dropWalker();

@@ -158,7 +158,9 @@ export class ContentStorer {
       const segment = this.#buffer.subarray(from, from + this.#cuts.length);
       from += this.#cuts.length;
       file.digest.update(segment);
-      const digest = sha256(segment);
+      // The first segment is all that there is of the file so far.
+      const isFirst = file.segments.length === 0;
+      const digest = isFirst ? file.digest.hexSoFar() : sha256(segment);
       let number = this.#log.find(digest);
       if (number >= 0) {
         file.window?.continueAfter(number);

@@ -94,9 +94,10 @@ export class ReadyThreads {
     return thread;
   }
 
-  /** Lets the walker begin. */
-  walk(what: ToWalker): void {
+  /** Lets the walker begin; resolves when it has gone through all of it, or was stopped. */
+  async walk(what: ToWalker): Promise<void> {
     this.#walker?.walk(what);
+    await this.#walker?.ended;
   }
 
   /** The walker; undefined when it was taken before. */

@@ -17,6 +17,11 @@ export class RunningDigest {
     this.#hash.update(bytes);
   }
 
+  /** Of what has come so far, lower-case hex; more may come. */
+  hexSoFar(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
   /** Lower-case hex. Ends the digest. */
   hex(): string {
     return this.#hash.digest('hex');

@@ -49,6 +49,7 @@ const FETCHES = 2;
 export async function checkContent(points: readonly Point[], options: ContentOptions): Promise<number> {
   const scratch = new Scratch(options.scratch);
   const opening = new Opening();
+  opening.prepare();
   const request = { ...options, opening };
   const tables = new ChunkTables(points);
   let files = 0;

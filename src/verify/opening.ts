@@ -29,6 +29,11 @@ export class Opening {
   #onPosted: (() => void) | undefined;
   #failure: Error | undefined;
 
+  /** Starts the thread, which has loaded what it needs when there is something for it to do. */
+  prepare(): void {
+    if (this.#worker === undefined) this.#start();
+  }
+
   /**
    * Yields the content of a volume as contentOf() does, with the same errors; one volume at a time. The ciphertext, which should lie in shared
    * memory lest it be copied, is not looked at any more when the generator has ended.
@@ -38,7 +43,7 @@ export class Opening {
     sessionKey: SessionKey,
     object: string,
   ): AsyncGenerator<Buffer, void> {
-    this.#start();
+    this.prepare();
     this.#post({ kind: 'open', ciphertext, sessionKey, object });
     let isOver = false;
     try {
@@ -68,7 +73,6 @@ export class Opening {
   }
 
   #start(): void {
-    if (this.#worker !== undefined) return;
     const worker = startWorker('opening-worker', import.meta.url, undefined, YOUNG_MIB);
     this.#ended = endOf(worker);
     worker.on('message', (message: FromOpener) => {

@@ -189,9 +189,10 @@ describe('backups', () => {
     write(host, 'new', 'x');
     await sleep(40);
     const others = new ReadyThreads();
-    const started = beginWalk(others, host.strategy, folders, () => begun)?.confirm();
+    const walk = beginWalk(others, host.strategy, folders, () => begun);
+    const started = walk?.confirm();
     expect(started).toBe(begun);
-    await sleep(500);
+    await walk?.over;
     // The walk has passed here: this is for the next point.
     write(host, 'late', 'x');
     const outcome = await host.backup({ threads: others, started });
@@ -218,7 +219,7 @@ describe('backups', () => {
     const folders = { stateFolder: join(host.folder, 'state'), own: [join(host.folder, 'state')] };
     const threads = new ReadyThreads();
     const walk = beginWalk(threads, host.strategy, folders, () => new Date());
-    await sleep(300);
+    await walk?.over;
     write(host, 'between', 'x');
     await host.backup();
     expect(walk?.confirm()).toBeUndefined();

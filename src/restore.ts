@@ -3,13 +3,12 @@
  * Each step is a module below restore/ and target/; here is their order, and what is reported of them.
  */
 import { HoldfastError } from './errors.ts';
-import { type BringOptions, bringContent, volumesOf } from './restore/bring.ts';
+import { addLost, type BringOptions, bringContent, volumesOf } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
-import { targetPath } from './restore/jobs.ts';
 import { Pages } from './restore/pages.ts';
 import { WorkerPool } from './restore/pool.ts';
-import { makeSized, prepareTarget } from './restore/prepare.ts';
+import { prepareTarget, remakeFile } from './restore/prepare.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
 import { makeStandIns } from './restore/stand-in.ts';
@@ -42,15 +41,18 @@ export async function restore(
   observer: RestoreObserver,
   pool = new WorkerPool(),
 ): Promise<RestoreResult> {
-  const identity = identify(request);
-  const choice = choose(request, identity);
-  const pages = new Pages(request.scratch);
   try {
-    return await restoreInto(choice, identity, request, observer, pages, pool);
+    const identity = identify(request);
+    const choice = choose(request, identity);
+    const pages = new Pages(request.scratch);
+    try {
+      return await restoreInto(choice, identity, request, observer, pages, pool);
+    } finally {
+      pages.close();
+      closeTarget(choice);
+    }
   } finally {
     await pool.close();
-    pages.close();
-    closeTarget(choice);
   }
 }
 
@@ -112,10 +114,7 @@ async function restoreInto(
         const { seq, volume } = plan.volumes.get(index);
         marker.claim(seq, volume);
       },
-      remake: (entry) =>
-        open.at(targetPath(root, plan.tree.path(entry)), (place) =>
-          makeSized(place, plan.tree.entries.size(entry), true),
-        ),
+      remake: (entry) => remakeFile(plan, root, open, entry),
       onProgress: (files, bytes) => observer.advance({ files, bytes }),
     };
     const brought = await bringContent(bring);
@@ -125,7 +124,7 @@ async function restoreInto(
       const isOther = (index: number) => !volumes.has(index);
       const more = await bringContent({ ...bring, only, isClaimed: isOther, onWritten: () => {} });
       for (const [entry, what] of more.notSet) brought.notSet.set(entry, what);
-      brought.lost.push(...more.lost);
+      for (const error of more.lost) addLost(brought.lost, error);
     }
 
     observer.phase('finishing');
@@ -150,6 +149,8 @@ async function restoreInto(
     const { kept = 0, unseen = [] } = existing ?? {};
     return { ...result, kept, incomplete: [...unseen, ...result.incomplete] };
   } finally {
+    // Until then the marker is written to, and keeps others away.
+    await pool.close();
     open.close();
     marker.close();
   }

@@ -95,9 +95,9 @@ export class ReadyThreads {
   }
 
   /** Lets the walker begin; resolves when it has gone through all of it, or was stopped. */
-  async walk(what: ToWalker): Promise<void> {
+  walk(what: ToWalker): Promise<void> {
     this.#walker?.walk(what);
-    await this.#walker?.ended;
+    return this.#walker?.ended ?? Promise.resolve();
   }
 
   /** The walker; undefined when it was taken before. */

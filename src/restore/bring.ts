@@ -40,8 +40,8 @@ export interface BringOptions {
   isClaimed: (index: number) => boolean;
   /** Hears that everything of a volume has been written. */
   onWritten: (index: number) => void;
-  /** Makes a file in parts anew, empty. */
-  remake: (entry: number) => void;
+  /** Makes a file in parts anew, empty; returns why that cannot be done. */
+  remake: (entry: number) => FileTrouble | undefined;
   onProgress: (files: number, bytes: number) => void;
   /** Throws when the restore was told to end. */
   stop: () => void;
@@ -87,17 +87,27 @@ export async function bringContent(options: BringOptions): Promise<Brought> {
   const again = first.failedChecks.filter(
     (entry) => troubles.get(entry)?.kind === 'damage' || volumesOf(plan, entry).some(isClaimed),
   );
-  if (again.length > 0) {
-    for (const entry of again) {
-      brought.troubles.delete(entry);
-      if (!isWhole(plan, entry)) options.remake(entry);
+  const files = new Set<number>();
+  for (const entry of again) {
+    const trouble = isWhole(plan, entry) ? undefined : options.remake(entry);
+    if (trouble === undefined) {
+      troubles.delete(entry);
+      files.add(entry);
+    } else {
+      troubles.set(entry, trouble);
     }
-    const files = new Set(again);
-    const volumes = new Set(again.flatMap((entry) => volumesOf(plan, entry)));
+  }
+  if (files.size > 0) {
+    const volumes = new Set([...files].flatMap((entry) => volumesOf(plan, entry)));
     const order = plan.volumes.inOrder().filter((index) => volumes.has(index));
     await new Pass(options, brought, order, (entry) => files.has(entry), true).run();
   }
   return brought;
+}
+
+/** Adds what is wrong with a volume; one that several passes have to do with is named once. */
+export function addLost(lost: HoldfastError[], error: HoldfastError): void {
+  if (!lost.some(({ object }) => object === error.object)) lost.push(error);
 }
 
 /** One way through some volumes, for some files; closely, or trusting the digests of files in parts. */
@@ -245,7 +255,7 @@ class Pass {
       this.#note(result);
       if (result.damage !== undefined) {
         const { name } = plan.volumes.get(index);
-        this.#noteLost(new HoldfastError('damage', result.damage, { object: name }));
+        addLost(this.#brought.lost, new HoldfastError('damage', result.damage, { object: name }));
       }
       // What is not noted is brought again when the restore is resumed.
       if (!result.troubles.some(({ kind }) => kind === 'damage')) onWritten(index);
@@ -296,19 +306,13 @@ class Pass {
   /** A volume that cannot be had: everything that needs it is lost. */
   #lose(index: number, error: HoldfastError): void {
     const { plan } = this.#options;
-    this.#noteLost(error);
+    addLost(this.#brought.lost, error);
     for (const extent of plan.content.ofVolume(index)) {
       const entry = plan.content.entry(extent);
       if (!this.#wanted(entry) || this.#brought.troubles.has(entry)) continue;
       const problem = `is lost: ${error.message}`;
       this.#brought.troubles.set(entry, { entry, kind: 'damage', problem, begun: !isWhole(plan, entry) });
     }
-  }
-
-  /** A volume that one pass after the other has to do with is named once. */
-  #noteLost(error: HoldfastError): void {
-    const { lost } = this.#brought;
-    if (!lost.some(({ object }) => object === error.object)) lost.push(error);
   }
 
   #note({ troubles, checked, notSet }: JobResult): void {

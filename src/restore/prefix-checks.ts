@@ -91,6 +91,7 @@ export class PrefixChecks {
   close(): void {
     for (const check of this.#running.values()) check.close();
     this.#running.clear();
+    this.#due.clear();
     this.#folders.close();
   }
 

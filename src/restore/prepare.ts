@@ -153,6 +153,22 @@ export function makeSized(place: ByteString, size: number, replace: boolean): vo
   }
 }
 
+/** Makes a file in parts anew, empty: it holds something wrong. Returns why that cannot be done. Errors: those that end a restore. */
+export function remakeFile(
+  { tree }: Plan,
+  root: ByteString,
+  folders: OpenFolders,
+  entry: number,
+): FileTrouble | undefined {
+  const path = targetPath(root, tree.path(entry));
+  try {
+    folders.at(path, (place) => makeSized(place, tree.entries.size(entry), true));
+    return undefined;
+  } catch (error) {
+    return { entry, kind: 'io', problem: `cannot be made (${refuse(path, error)})`, begun: true };
+  }
+}
+
 /**
  * Whether a file may hold content of an earlier run that counts. One of which nothing is noted is made anew: it may be complete all the same, and
  * have a mode by now in which it cannot be written.

@@ -212,6 +212,8 @@ export class Marker {
   }
 
   #write(line: object): void {
+    // By now, its number may be another file's.
+    if (!this.#open) throw new Error('a marker was written to after its end');
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
     attempt(this.#path, () => {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);

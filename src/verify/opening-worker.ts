@@ -1,7 +1,7 @@
 /** The thread behind opening.ts: decrypts and decompresses volumes, a few pieces ahead of whoever takes them. */
 import { parentPort } from 'node:worker_threads';
 import { FRAME_CONTENT } from '../volume/compress.ts';
-import { contentOf } from '../volume/content.ts';
+import { contentOf, ONE_CALL } from '../volume/content.ts';
 import { packError } from '../worker/start.ts';
 import type { FromOpener, ToOpener } from './opening.ts';
 
@@ -18,11 +18,14 @@ let nextPlace = 0;
 
 /** Memory that nobody looks at any more: pieces are taken in the order in which they are posted. */
 function place(bytes: number): Buffer {
-  // Longer frames than the program makes have memory of their own.
-  if (bytes > FRAME_CONTENT) return Buffer.from(new SharedArrayBuffer(bytes));
   nextPlace = (nextPlace + 1) % PLACES;
-  places[nextPlace] ??= new SharedArrayBuffer(FRAME_CONTENT);
-  return Buffer.from(places[nextPlace] as SharedArrayBuffer, 0, bytes);
+  let memory = places[nextPlace];
+  if (memory === undefined || memory.byteLength < bytes) {
+    // Longer frames than the program makes are rare, and come together.
+    memory = new SharedArrayBuffer(bytes > FRAME_CONTENT ? ONE_CALL : FRAME_CONTENT);
+    places[nextPlace] = memory;
+  }
+  return Buffer.from(memory, 0, bytes);
 }
 
 let ahead = 0;

@@ -7,8 +7,8 @@ import { free } from '../free.ts';
 /** What becomes of the chunks of a volume, each known by its position in it (from 0). */
 export interface ChunkTaker {
   /**
-   * Receives one chunk: its SHA-256 in lower-case hex, which was checked, and its bytes, which are good only until the call returns, or until the
-   * promise that it returns is settled.
+   * Receives one chunk: its SHA-256 in lower-case hex, and its bytes, which are good only until the call returns, or until the promise that it returns is
+   * settled. They match, but where the taker has said that it checks the chunk itself: then the digest is nothing but a name.
    */
   take(position: number, digest: string, bytes: Uint8Array): void | Promise<void>;
   /** Whether a chunk is wanted; others are passed over unread. Asked for each, in ascending order; all are, where this is left out. */

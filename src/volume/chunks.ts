@@ -1,4 +1,4 @@
-/** Volumes into chunks: takes the content of one volume apart, and checks every chunk that is wanted. */
+/** Volumes into chunks: takes the content of one volume apart, and checks every chunk that is wanted, unless its taker does. */
 import type { SessionKey } from '../crypto/decrypt.ts';
 import { Archive, type ChunkTaker, MalformedArchive } from './archive.ts';
 import { contentOf, damaged } from './content.ts';
@@ -17,7 +17,7 @@ export interface ExpectedVolume {
  * Hands the chunks of one volume to `taker`, in order, given its session key. The SHA-256
  * of `ciphertext` must have been checked against the commit before: the message's own integrity code is passed over. Chunks come before the end of the volume was
  * seen: the volume is good only when the promise has resolved. A chunk that does not match its digest is not handed
- * on, but those after it are, before the promise rejects.
+ * on (unless the taker has said that it checks it itself), but those after it are, before the promise rejects.
  *
  * Errors: `damage`, naming the object, for everything that is not as docs/format.md sections 3 and 4 say. What `taker` throws is
  * thrown on.

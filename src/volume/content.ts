@@ -14,7 +14,7 @@ const PIECE = 1024 * 1024;
 /** Pieces as small as this are copied rather than waited for. */
 const SMALL = 128 * 1024;
 /** Frames of so much content, more than the program makes, are opened in one call, if they have not grown. */
-const ONE_CALL = 2 ** WINDOW_LOG;
+export const ONE_CALL = 2 ** WINDOW_LOG;
 const DECOMPRESSION = {
   chunkSize: PIECE,
   params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },

@@ -28,15 +28,16 @@ function zstd(): Zstd | undefined {
 function load(): Zstd | undefined {
   const functions = native();
   try {
-    const context = functions?.find<never, unknown>('void *ZSTD_createDCtx()')();
-    if (functions === undefined || context == null) return undefined;
-    return {
-      context,
-      decompress: functions.find(
+    if (functions === undefined) return undefined;
+    const found = {
+      decompress: functions.find<unknown, number | bigint>(
         'size_t ZSTD_decompressDCtx(void *dctx, void *dst, size_t dstCapacity, const void *src, size_t srcSize)',
       ),
-      errorName: functions.find('const char *ZSTD_getErrorName(size_t code)'),
+      errorName: functions.find<number | bigint, string>('const char *ZSTD_getErrorName(size_t code)'),
     };
+    // One for each thread, to its end.
+    const context = functions.find<never, unknown>('void *ZSTD_createDCtx()')();
+    return context == null ? undefined : { ...found, context };
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 /** The parser of lines takes what a schema takes, and refuses what it refuses. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { fromJson } from '../../src/format/bytes.ts';
 import { isSafePath } from '../../src/format/manifest.ts';
 import { parseLine } from '../../src/format/manifest-parser.ts';
 import { lineSchema } from './line-schema.ts';
@@ -18,6 +19,46 @@ function isMalformedBySchema(text: string): boolean | undefined {
   const value: unknown = JSON.parse(text);
   if (!lineSchema.safeParse(value).success) return true;
   return text.includes('"xattrs"') ? undefined : false;
+}
+
+/** What a line that is sound says, from what the schema has read; undefined for attributes, and for what the parser refuses for another reason. */
+function meant(text: string): unknown {
+  const { data } = lineSchema.safeParse(JSON.parse(text));
+  if (data === undefined || text.includes('"xattrs"')) return undefined;
+  const extentsOf = (list: number[][] = []) =>
+    list.map(([seq = 0, volume = 0, position = 0, length = 0, offset = 0]) =>
+      volume === 0
+        ? { seq: 0, volume: 0, position: 0, offset: 0, length: seq }
+        : { seq, volume, position, offset, length },
+    );
+  const read = data as Record<string, unknown> &
+    Partial<Record<'path' | 'path64' | 'target' | 'target64', string>>;
+  const extents = extentsOf(read.extents as number[][] | undefined);
+  const continues = read.continues === true;
+  if (read.source !== undefined && read.type === undefined) return { kind: 'source', source: read.source };
+  if (read.type === undefined) return { kind: 'more', extents, continues };
+  const path = fromJson(read.path, read.path64);
+  const entry: Record<string, unknown> = { source: 'www', path, since: read.since, type: read.type };
+  if (read.type === 'gone') return { kind: 'entry', entry, continues: false };
+  Object.assign(entry, { size: 0, extents: [], mtimeNs: BigInt(read.mtime as string) });
+  for (const key of ['mode', 'uid', 'gid', 'user', 'group', 'link', 'carried', 'torn', 'partial'])
+    if (read[key] !== undefined) entry[key] = read[key];
+  if (read.type === 'file') Object.assign(entry, { size: read.size, sha256: read.sha256, extents });
+  if (read.type === 'symlink') entry.target = fromJson(read.target, read.target64);
+  if (read.type === 'char' || read.type === 'block') entry.rdev = read.rdev;
+  return { kind: 'entry', entry, continues };
+}
+
+/** Compares what the parser has read, if it has not refused the line for its path or target. */
+function expectMeant(text: string): void {
+  const expected = meant(text);
+  let found: unknown;
+  try {
+    found = parseLine(text, 'www');
+  } catch {
+    return;
+  }
+  if (expected !== undefined) expect(found, text).toEqual(expected);
 }
 
 /** Further keys and values to put in the place of those that are right. */
@@ -73,6 +114,7 @@ describe('a line is malformed by the parser where it is by the schema', () => {
     for (const line of objects) {
       const expected = isMalformedBySchema(line);
       if (expected !== undefined) expect(isMalformed(line), line).toBe(expected);
+      expectMeant(line);
     }
   });
 
@@ -89,6 +131,7 @@ describe('a line is malformed by the parser where it is by the schema', () => {
           if (expected === undefined) return;
           expect(isMalformed(text), text).toBe(expected);
           found[expected ? 'malformed' : 'sound']++;
+          expectMeant(text);
         },
       ),
       { numRuns: 20_000 },

@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
 import { volumeName } from '../../src/format/names.ts';
+import { WorkerPool } from '../../src/restore/pool.ts';
 import { compressWhole } from '../helpers/compress-whole.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
 import { file } from '../helpers/quick-store.ts';
@@ -54,6 +56,20 @@ const SECOND_LOST = [
   ['a', 'ab', 'b', 'empty'],
   ['/bc', '/c', '/c2', '/c3'],
 ];
+
+/** Spoils the chunk that begins at `begin` in the archive of the first volume, and keeps its name. */
+function spoilFirst(begin: number, expected: Buffer) {
+  return (name: string, compressed: Buffer) => {
+    if (name !== volumeName(1)) return compressed;
+    const archive = zstdDecompressSync(compressed);
+    expect(archive[begin + 100]).toBe(expected[100]);
+    archive[begin + 100] = 0;
+    return compressWhole(archive, 3);
+  };
+}
+
+/** Where the second chunk of a volume begins. */
+const second = (first: Buffer) => 512 + Math.ceil(first.length / 512) * 512 + 512;
 
 test('a volume that is missing loses the files that need it, and no others', async () => {
   const { quick, memory } = memoryRig(keys);
@@ -137,14 +153,7 @@ test('a chunk that was stored wrong loses the files that need it, and the rest o
 
 test('a wrong chunk of which only files in parts are made is found by their digests, and its volume named', async () => {
   const { quick } = memoryRig(keys);
-  const frame = (name: string, compressed: Buffer) => {
-    if (name !== volumeName(1)) return compressed;
-    const archive = zstdDecompressSync(compressed);
-    const second = 512 + Math.ceil(A.length / 512) * 512 + 512;
-    expect(archive[second]).toBe(B[0]);
-    archive[second + 100] = 0;
-    return compressWhole(archive, 3);
-  };
+  const frame = spoilFirst(second(A), B);
   const entries = ENTRIES.filter(({ path }) => path !== '/b');
   const set = await quick.add({ seq: 1, volumes: VOLUMES, entries, frame });
   const root = await target();
@@ -156,6 +165,91 @@ test('a wrong chunk of which only files in parts are made is found by their dige
   const volume = quick.names.volume(set.commit, 1);
   expect(result.lost).toEqual([expect.objectContaining({ object: volume })]);
   for (const { problem } of result.damaged) expect(problem).toContain(volume);
+});
+
+test('a wrong chunk that is a whole file, and a part of others, is none of them', async () => {
+  const { quick } = memoryRig(keys);
+  const frame = spoilFirst(second(A), B);
+  const set = await quick.add({ seq: 1, volumes: VOLUMES, entries: ENTRIES, frame });
+  const root = await target();
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(await restored(root, result)).toEqual([
+    ['a', 'c', 'c2', 'c3', 'empty'],
+    ['/ab', '/b', '/bc'],
+  ]);
+  expect(result.lost).toEqual([expect.objectContaining({ object: quick.names.volume(set.commit, 1) })]);
+});
+
+test('a wrong chunk is found also where one batch of what a volume brings ends with parts, and the next begins with a whole file', async () => {
+  const { quick } = memoryRig(keys);
+  // 511 stretches of the first chunk; the second is a part twice, then a whole file: the 512th, 513th and 514th.
+  const many = Array.from({ length: 511 }, (_, i) =>
+    fileOf(`/a${String(i).padStart(3, '0')}`, A, [at(1, 0, A.length)]),
+  );
+  const entries = [
+    ...many,
+    fileOf('/parts', Buffer.concat([B, B]), [at(1, 1, B.length), at(1, 1, B.length)]),
+    fileOf('/whole', B, [at(1, 1, B.length)]),
+  ];
+  const good = memoryRig(keys);
+  await good.quick.add({ seq: 1, volumes: VOLUMES, entries });
+  expect(await restoreNewest(good.quick, keys, { target: await target() })).toMatchObject({
+    damaged: [],
+    restored: 513,
+  });
+  const set = await quick.add({ seq: 1, volumes: VOLUMES, entries, frame: spoilFirst(second(A), B) });
+  const root = await target();
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(readdirSync(root)).toHaveLength(511);
+  expect(result.damaged.map(({ path }) => path)).toEqual(['/parts', '/whole']);
+  expect(result.lost).toEqual([expect.objectContaining({ object: quick.names.volume(set.commit, 1) })]);
+});
+
+test('a wrong chunk is found also when its volume was noted as written, and the restore went on later', async () => {
+  const { quick } = memoryRig(keys);
+  const entries = [fileOf('/bc', Buffer.concat([B, C]), [at(1, 1, B.length), at(2, 0, C.length)])];
+  const set = await quick.add({ seq: 1, volumes: VOLUMES, entries, frame: spoilFirst(second(A), B) });
+  const root = await target();
+  const interrupt = new AbortController();
+  const late = faultyStore(quick.store);
+  const get = late.get.bind(late);
+  late.get = async (name, limit) => {
+    if (name.includes('vol-000002')) {
+      const marker = join(root, '.holdfast-restore');
+      while (!existsSync(marker) || !readFileSync(marker, 'utf8').includes('"volume":[1,1]')) await sleep(5);
+      interrupt.abort();
+    }
+    return get(name, limit);
+  };
+  const point = await newestPoint(quick);
+  const first = restoreNewest(quick, keys, { target: root, store: late, point, signal: interrupt.signal });
+  await expect(first).rejects.toMatchObject({ code: 'interrupted' });
+  const result = await restoreNewest(quick, keys, { target: root });
+  expect(await restored(root, result)).toEqual([[], ['/bc']]);
+  expect(result.lost).toEqual([expect.objectContaining({ object: quick.names.volume(set.commit, 1) })]);
+});
+
+test('a file that cannot be made anew is named, and ends nothing', async () => {
+  const { quick } = memoryRig(keys);
+  const folder = { ...file('/d', 1), type: 'dir' as const };
+  const wrong = fileOf('/d/wrong', Buffer.concat([A, B]), [
+    at(1, 0, A.length),
+    at(1, 0, A.length),
+    at(1, 1, 2000),
+  ]);
+  await quick.add({ seq: 1, volumes: VOLUMES, entries: [...ENTRIES.slice(0, 5), folder, wrong] });
+  const root = await target();
+  class MeddlingPool extends WorkerPool {
+    override async run(...args: Parameters<WorkerPool['run']>) {
+      const result = await super.run(...args);
+      if (result.troubles.length > 0) rmSync(join(root, 'd'), { recursive: true });
+      return result;
+    }
+  }
+  const result = await restoreNewest(quick, keys, { target: root, pool: new MeddlingPool() });
+  const named = [...result.damaged, ...result.incomplete].map(({ path }) => path);
+  expect(named).toContain('/d/wrong');
+  expect(readFileSync(join(root, 'b')).equals(B)).toBe(true);
 });
 
 test('a volume that unpacks to more than it should is stopped, and loses what came after that', async () => {

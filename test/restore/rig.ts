@@ -9,6 +9,7 @@ import { type Point, toPoints } from '../../src/chain/points.ts';
 import { type SecretKey, unlockSecretKey } from '../../src/crypto/secret-key.ts';
 import { Selection } from '../../src/manifest/select.ts';
 import type { Entry, Extent } from '../../src/model.ts';
+import type { WorkerPool } from '../../src/restore/pool.ts';
 import { type RestoreObserver, type RestoreRequest, type RestoreResult, restore } from '../../src/restore.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
@@ -60,7 +61,11 @@ export async function newestPoint(quick: QuickStore, store: Store = quick.store)
   return toPoints(loaded.commits, loaded.rejected).at(-1) as Point;
 }
 
-export type Wishes = Partial<RestoreRequest> & { target: string; observer?: Partial<RestoreObserver> };
+export type Wishes = Partial<RestoreRequest> & {
+  target: string;
+  observer?: Partial<RestoreObserver>;
+  pool?: WorkerPool;
+};
 
 /** Restores the newest point, all of it, with owners where that is possible, unless `wishes` says otherwise. */
 export async function restoreNewest(
@@ -68,7 +73,7 @@ export async function restoreNewest(
   keys: RestoreKeys,
   wishes: Wishes,
 ): Promise<RestoreResult> {
-  const { observer, ...request } = wishes;
+  const { observer, pool, ...request } = wishes;
   const store = request.store ?? quick.store;
   return restore(
     {
@@ -87,6 +92,7 @@ export async function restoreNewest(
       ...request,
     },
     { onForecast: () => {}, phase: () => {}, total: () => {}, advance: () => {}, ...observer },
+    pool,
   );
 }
 

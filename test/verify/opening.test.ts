@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openSessionKey } from '../../src/crypto/session-key.ts';
 import { Opening } from '../../src/verify/opening.ts';
@@ -43,6 +44,7 @@ async function whole(
 test.each([
   ['in frames as the program makes them', FRAME_CONTENT],
   ['in short frames', 100_000],
+  ['in frames longer than the program makes', 7 * MIB],
   ['in one frame, which is too long for one call', 1024 * MIB],
 ])('volumes come whole, one after the other: %s', async (_, frameSize) => {
   for (const length of [1, 300_000, 30 * MIB + 17]) {
@@ -89,3 +91,19 @@ test('it ends in the midst of a volume', async () => {
   await pieces.next();
   await opening.close();
 });
+
+test.each([FRAME_CONTENT, 7 * MIB])(
+  'a piece stays as it is until the next one is asked for, in frames of %i bytes',
+  async (size) => {
+    const content = noise(40 * MIB, 'held');
+    const { ciphertext, sessionKey } = await sealed(content, size);
+    let at = 0;
+    for await (const piece of opening.contentOf(ciphertext, sessionKey, 'o')) {
+      // The thread has time to go as far ahead as it may.
+      await sleep(100);
+      expect(piece.equals(content.subarray(at, at + piece.length))).toBe(true);
+      at += piece.length;
+    }
+    expect(at).toBe(content.length);
+  },
+);

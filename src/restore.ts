@@ -3,12 +3,13 @@
  * Each step is a module below restore/ and target/; here is their order, and what is reported of them.
  */
 import { HoldfastError } from './errors.ts';
-import { addLost, type BringOptions, bringContent, volumesOf } from './restore/bring.ts';
+import { addLost, type BringOptions, bringContent } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { Pages } from './restore/pages.ts';
 import { WorkerPool } from './restore/pool.ts';
 import { prepareTarget, remakeFile } from './restore/prepare.ts';
+import { volumesOf } from './restore/ranks.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
 import { type RestoreResult, sumUp } from './restore/result.ts';
 import { makeStandIns } from './restore/stand-in.ts';

@@ -8,9 +8,9 @@ import { setAttributes } from '../target/attributes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { createFile, makeFolder, openForWork } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
-import { isWhole, volumesOf } from './bring.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import type { Plan } from './plan.ts';
+import { isWhole, volumesOf } from './ranks.ts';
 import { Kind, ROOT } from './tree.ts';
 
 /** What preparing takes. */

@@ -8,9 +8,9 @@ import { show, toFsPath } from '../format/bytes.ts';
 import { endsRestore, writeFailed } from '../target/failure.ts';
 import { clear } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
-import { isWhole } from './bring.ts';
 import { type FileTrouble, targetPath } from './jobs.ts';
 import { FolderState, makeEmpty, makeSized, type PrepareOptions } from './prepare.ts';
+import { isWhole } from './ranks.ts';
 import { Kind, type Tree } from './tree.ts';
 
 /** What choosing takes. */

@@ -13,6 +13,7 @@ import { ownFolders } from './backup/roots.ts';
 import { listCommits, type StoreState } from './backup/standing.ts';
 import { forecast, type Survey, type SurveyedPath, survey } from './backup/survey.ts';
 import { findVanished } from './backup/vanished.ts';
+import { newBlockSecret } from './chunk/block-digest.ts';
 import { CUTTER_VERSION } from './chunk/cut.ts';
 import { HoldfastError } from './errors.ts';
 import { baseOf, type Commit, type CommitReference } from './format/commit.ts';
@@ -91,7 +92,13 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
   await removeLeftovers(store, names, writer);
   files.removeStale();
   await writer.begin(set);
-  const logs = parent?.logs ?? { base: `chain-${set.id}`, segments: 0, extents: 0, blocks: 0 };
+  const logs = parent?.logs ?? {
+    base: `chain-${set.id}`,
+    segments: 0,
+    extents: 0,
+    blocks: 0,
+    blockSecret: newBlockSecret(),
+  };
   const entriesFile = `entries-${set.id}`;
   const produce: ProduceOptions = {
     strategy: strategy.name,
@@ -105,6 +112,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     logs: {
       base: files.path(logs.base),
       lengths: { segments: logs.segments, extents: logs.extents, blocks: logs.blocks },
+      blockSecret: logs.blockSecret,
     },
     entriesFile: files.path(entriesFile),
     givenUp: decision.type === 'incremental' ? merge(decision.givenUp, prepared.gone) : [],
@@ -182,7 +190,7 @@ async function make(options: BackupOptions, prepared: Prepared): Promise<BackupO
     recipients: commit.recipients,
     sets,
     entries: { file: entriesFile, sha256: made.result.entriesSha256, live: made.result.counts.entries },
-    logs: { base: logs.base, ...made.result.logLengths },
+    logs: { ...logs, ...made.result.logLengths },
   };
   const before = standing.kind === 'current' ? standing.index : undefined;
   // While the entries of the last point are still there.

@@ -2,11 +2,12 @@
  * The content of one file into segments: what is known already is referred to, what is new goes to the packer, whole or, in a large
  * file of which an earlier version is known, only the blocks that changed.
  */
-import { hash } from 'node:crypto';
-import { BLOCK_MAX, cutSegment, LARGE_FILE, newCuts, SEGMENT_MAX, type SegmentCuts } from '../chunk/cut.ts';
+import { BLOCK_RECORD, type BlockList, LENGTH_AT } from '../chunk/block-digest.ts';
+import { BLOCK_MAX, LARGE_FILE, SEGMENT_MAX } from '../chunk/cut.ts';
+import { CUTTER_DATA, type Cutter, newCutter } from '../chunk/cutter.ts';
 import { RunningDigest, sha256 } from '../chunk/digest.ts';
 import { BlockWindow } from '../index/block-window.ts';
-import { BLOCK_RECORD, type BlockList, type SegmentExtent, type SegmentLog } from '../index/segment-log.ts';
+import type { SegmentExtent, SegmentLog } from '../index/segment-log.ts';
 import type { ChunkPlace } from '../volume/pack.ts';
 
 /** The packer, as far as content needs it. */
@@ -40,7 +41,6 @@ export interface StoredContent {
   length: number;
 }
 
-const BUFFER = 4 * 1024 * 1024;
 /** A patch chunk is closed at this size, in bytes. */
 const PATCH_SIZE = 1024 * 1024;
 const ZEROS = Buffer.alloc(SEGMENT_MAX);
@@ -52,16 +52,21 @@ export class ContentStorer {
   readonly #log: SegmentLog;
   readonly #chunks: ChunkSink;
   readonly #seq: number;
-  readonly #buffer = Buffer.allocUnsafe(BUFFER);
-  readonly #cuts: SegmentCuts = newCuts();
+  readonly #blockSecret: string;
+  /** Made for the first large file. */
+  #cutter: Cutter | undefined;
   readonly #checkpoint: () => void;
   readonly #patch: PatchChunk;
 
-  /** `seq` is the number of the set that is being made; `checkpoint` is called now and then in a large file, and may throw. */
-  constructor(log: SegmentLog, chunks: ChunkSink, seq: number, checkpoint: () => void) {
+  /**
+   * `seq` is the number of the set that is being made, `blockSecret` that of the chain's digests of blocks (hex); `checkpoint` is called now
+   * and then in a large file, and may throw.
+   */
+  constructor(log: SegmentLog, chunks: ChunkSink, seq: number, blockSecret: string, checkpoint: () => void) {
     this.#log = log;
     this.#chunks = chunks;
     this.#seq = seq;
+    this.#blockSecret = blockSecret;
     this.#checkpoint = checkpoint;
     this.#patch = new PatchChunk(chunks);
   }
@@ -137,26 +142,28 @@ export class ContentStorer {
 
   /** Stores the next `size` bytes, cut where their content says; false when there were fewer. */
   #storeData(file: LargeFile, size: number): boolean {
+    this.#cutter ??= newCutter(this.#blockSecret);
+    const cutter = this.#cutter;
+    const { data } = cutter;
     let from = 0;
     let to = 0;
     let length = 0;
     let atEnd = false;
     for (;;) {
       if (!atEnd && to - from < SEGMENT_MAX) {
-        this.#buffer.copyWithin(0, from, to);
+        data.copyWithin(0, from, to);
         to -= from;
         from = 0;
         this.#checkpoint();
-        const room = Math.min(BUFFER - to, size - length);
-        const n = file.source.read(this.#buffer.subarray(to, to + room));
+        const room = Math.min(CUTTER_DATA - to, size - length);
+        const n = file.source.read(data.subarray(to, to + room));
         to += n;
         length += n;
         atEnd = n < room || length === size;
       }
       if (from === to) break;
-      cutSegment(this.#buffer, from, to, this.#cuts);
-      const segment = this.#buffer.subarray(from, from + this.#cuts.length);
-      from += this.#cuts.length;
+      const segment = data.subarray(from, from + cutter.cut(from, to));
+      from += segment.length;
       file.digest.update(segment);
       // The first segment is all that there is of the file so far.
       const isFirst = file.segments.length === 0;
@@ -166,7 +173,7 @@ export class ContentStorer {
         file.window?.continueAfter(number);
       } else {
         if (file.window === undefined && file.older !== undefined) file.window = this.#openWindow(file.older);
-        number = this.#storeSegment(digest, segment, file);
+        number = this.#storeSegment(digest, segment, cutter.blocks(), file);
       }
       file.segments.push(number);
     }
@@ -179,8 +186,7 @@ export class ContentStorer {
     return numbers === undefined ? undefined : new BlockWindow(this.#log, Uint32Array.from(numbers));
   }
 
-  #storeSegment(digest: string, segment: Buffer, { source, window }: LargeFile): number {
-    const blocks = this.#blockList(segment);
+  #storeSegment(digest: string, segment: Buffer, blocks: BlockList, { source, window }: LargeFile): number {
     if (source.sparse?.guess && segment.equals(ZEROS.subarray(0, segment.length)))
       return this.#log.addHole(digest, segment.length, blocks);
     if (window !== undefined) {
@@ -201,21 +207,6 @@ export class ContentStorer {
     return this.#log.addChunk(digest, { seq: this.#seq, ...place, offset: 0, length }, blocks);
   }
 
-  /** Digests and lengths of the blocks into which the segment was just cut. */
-  #blockList(segment: Buffer): BlockList {
-    const { blocks, ends } = this.#cuts;
-    const list = Buffer.allocUnsafe(blocks * BLOCK_RECORD);
-    let start = 0;
-    for (let i = 0; i < blocks; i++) {
-      const end = ends[i] as number;
-      const at = i * BLOCK_RECORD;
-      list.write(hash('sha256', segment.subarray(start, end), 'binary'), at, 16, 'latin1');
-      list.writeUInt16LE(end - start, at + 16);
-      start = end;
-    }
-    return list;
-  }
-
   /**
    * The segment as stretches of what is stored, new blocks going to the patch chunk; undefined when it had better be stored anew: when
    * more than half of it would lie in patch chunks, new ones and old ones together. That bounds fragmentation.
@@ -225,8 +216,8 @@ export class ContentStorer {
     let foreign = 0;
     let offset = 0;
     for (let at = 0; at < blocks.length; at += BLOCK_RECORD) {
-      const length = blocks.readUInt16LE(at + 16);
-      const match = window.find(blocks.toString('latin1', at, at + 16), length);
+      const length = blocks.readUInt16LE(at + LENGTH_AT);
+      const match = window.find(blocks, at);
       if (match === undefined) {
         foreign += length;
         append(pieces, { segment: -1, offset, length });

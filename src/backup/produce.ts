@@ -48,8 +48,8 @@ export interface ProduceOptions {
   seqs: number[];
   /** Ordinal of the manifest's base; null for a full. */
   base: number | null;
-  /** Where the chain's segment logs lie, and how much of them counts. */
-  logs: { base: string; lengths: SegmentLogLengths };
+  /** Where the chain's segment logs lie, how much of them counts, and the secret of its digests of blocks (hex). */
+  logs: { base: string; lengths: SegmentLogLengths; blockSecret: string };
   /** Where to write the next index's entries. */
   entriesFile: string;
   /** Volumes of earlier sets that hold too little of use: what the point needs of them is stored anew. */
@@ -147,7 +147,7 @@ class Producer {
     this.#manifest = new ManifestWriter(sink, options.limits.level);
     this.#packer = new VolumePacker(sink, volumeName, options.limits);
     this.#reader = new EntryReader({
-      content: new ContentStorer(this.#log, this.#packer, options.seq, checkpoint),
+      content: new ContentStorer(this.#log, this.#packer, options.seq, options.logs.blockSecret, checkpoint),
       keepAccessTime: options.keepAccessTime,
       entriesFile: options.parent?.entriesFile,
       givenUp: this.#givenUp,

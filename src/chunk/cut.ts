@@ -6,6 +6,8 @@
  * Gear: Xia et al., "Ddelta: A deduplication-inspired fast delta compression approach", 2014; skipping the minimum: Xia et al.,
  * "FastCDC", USENIX ATC 2016. The table is that of every Holdfast host: it is no secret and must not change,
  * or all incrementals would find everything changed. CUTTER_VERSION stands for it and for the numbers below.
+ *
+ * This is the plain form of what cutter.wat does in WebAssembly.
  */
 import { createHash } from 'node:crypto';
 
@@ -32,7 +34,8 @@ const BLOCK_THRESHOLD = Math.floor(2 ** 32 / 768);
 /** A segment ends, past its minimum, with a chance of 1 in 256 Ki at each byte: about 450 KiB on average. */
 const SEGMENT_THRESHOLD = Math.floor(2 ** 32 / (256 * 1024));
 
-const GEAR = new Uint32Array(256);
+/** What the hash adds for each byte. */
+export const GEAR = new Uint32Array(256);
 for (let i = 0; i < 256; i++) {
   GEAR[i] = createHash('sha256').update(`holdfast gear ${i}`).digest().readUInt32LE(0);
 }
@@ -49,7 +52,7 @@ export interface SegmentCuts {
 
 /** A place for the cuts of one segment, to be used again and again. */
 export function newCuts(): SegmentCuts {
-  return { length: 0, blocks: 0, ends: new Uint32Array(Math.ceil(SEGMENT_MAX / BLOCK_MIN) + 2) };
+  return { length: 0, blocks: 0, ends: new Uint32Array(SEGMENT_BLOCKS) };
 }
 
 /**

@@ -2,8 +2,9 @@
  * Finds blocks of a file's new version among those of its old version. Only a stretch of the old version is held in memory; it follows the
  * matches, so that a file of any size needs the same memory. What was inserted or deleted shifts the matches, no more.
  */
+import { BLOCK_RECORD, type BlockList, LENGTH_AT } from '../chunk/block-digest.ts';
 import { SEGMENT_BLOCKS } from '../chunk/cut.ts';
-import { BLOCK_RECORD, type SegmentLog } from './segment-log.ts';
+import type { SegmentLog } from './segment-log.ts';
 
 /** Blocks held at most: about 1 GiB of a file at 1 KiB a block. A power of two. */
 const CAPACITY = 2 ** 20;
@@ -74,12 +75,13 @@ export class BlockWindow {
     this.#loadUntil(this.#end + this.#capacity);
   }
 
-  /** The old block with this digest (16 bytes as Latin-1) and length, if it is held. */
-  find(digest: string, length: number): BlockMatch | undefined {
-    const a = word(digest, 0);
-    const b = word(digest, 4);
-    const c = word(digest, 8);
-    const d = word(digest, 12);
+  /** The old block with the digest and the length of the one whose record is at `at`, if it is held. */
+  find(blocks: BlockList, at: number): BlockMatch | undefined {
+    const a = blocks.readUInt32LE(at);
+    const b = blocks.readUInt32LE(at + 4);
+    const c = blocks.readUInt32LE(at + 8);
+    const d = blocks.readUInt32LE(at + 12);
+    const length = blocks.readUInt16LE(at + LENGTH_AT);
     if (this.#expected >= this.#first && this.#is(this.#expected, a, b, c, d, length))
       return this.#matched(this.#expected, true);
     const found = this.#search(a, b, c, d, length);
@@ -139,7 +141,7 @@ export class BlockWindow {
       if (list === undefined) continue;
       let offset = 0;
       for (let at = 0; at < list.length; at += BLOCK_RECORD) {
-        const length = list.readUInt16LE(at + 16);
+        const length = list.readUInt16LE(at + LENGTH_AT);
         this.#add(
           list.readUInt32LE(at),
           list.readUInt32LE(at + 4),
@@ -176,14 +178,4 @@ export class BlockWindow {
     this.#next[i] = this.#heads[slot] as number;
     this.#heads[slot] = n;
   }
-}
-
-function word(digest: string, at: number): number {
-  return (
-    (digest.charCodeAt(at) |
-      (digest.charCodeAt(at + 1) << 8) |
-      (digest.charCodeAt(at + 2) << 16) |
-      (digest.charCodeAt(at + 3) << 24)) >>>
-    0
-  );
 }

@@ -6,7 +6,7 @@ import { CUTTER_VERSION } from '../chunk/cut.ts';
 import { systemCode } from '../errors.ts';
 
 /** Changes whenever an older index cannot be read any more: it then costs a full. */
-export const INDEX_VERSION = 2;
+export const INDEX_VERSION = 3;
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const id = z.string().regex(/^[0-9a-f]{32}$/);
@@ -38,6 +38,8 @@ const schema = z.strictObject({
     segments: count,
     extents: count,
     blocks: count,
+    /** What the digests of blocks are made with: see chunk/block-digest.ts. */
+    blockSecret: z.string().regex(/^[0-9a-f]{64}$/),
   }),
 });
 

@@ -3,6 +3,7 @@
  * file. Numbered from 0 in the order in which they were found; records never change.
  */
 import { crc32 } from 'node:zlib';
+import { BLOCK_RECORD, type BlockList } from '../chunk/block-digest.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Extent } from '../model.ts';
 import { AppendLog } from './append-log.ts';
@@ -11,7 +12,6 @@ import { DigestTable } from './digest-table.ts';
 const RECORD = 64;
 const EXTENT = 20;
 const LIST_HEADER = 8;
-const BLOCK = 18;
 /** Marks an extent that lies in a patch chunk. */
 const PATCH_BIT = 0x80000000;
 
@@ -25,10 +25,6 @@ const KIND_HOLE = 2;
 export interface SegmentExtent extends Extent {
   patch: boolean;
 }
-
-/** Digests and lengths of the blocks of one segment, in order: 18 bytes each, 16 of SHA-256 and the length (little endian). */
-export type BlockList = Buffer;
-export const BLOCK_RECORD = BLOCK;
 
 /** Lengths in bytes of the three files, as the index header keeps them. */
 export interface SegmentLogLengths {
@@ -167,7 +163,7 @@ export class SegmentLog {
   blocks(segment: number): BlockList | undefined {
     const where = this.#read(segment).readUIntLE(48, 6);
     if (where === 0) return undefined;
-    return readList(this.#blocks, where - 1, BLOCK);
+    return readList(this.#blocks, where - 1, BLOCK_RECORD);
   }
 
   /** Makes everything durable. */
@@ -189,7 +185,7 @@ export class SegmentLog {
     record.writeUInt32LE(length, 32);
     if (blocks !== undefined) {
       const header = Buffer.allocUnsafe(LIST_HEADER);
-      header.writeUInt32LE(blocks.length / BLOCK, 0);
+      header.writeUInt32LE(blocks.length / BLOCK_RECORD, 0);
       header.writeUInt32LE(listCrc(header, blocks), 4);
       record.writeUIntLE(this.#blocks.append(header) + 1, 48, 6);
       this.#blocks.append(blocks);

@@ -12,6 +12,7 @@ import { extentsOf, MemoryChunks, sourceOf } from './memory-chunks.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const BLOCK_SECRET = 'b5'.repeat(32);
 
 /** A chain that is kept in memory and in one log; each set is made by a storer of its own, on the log opened anew. */
 class Chain {
@@ -30,7 +31,7 @@ class Chain {
   #begin(): ContentStorer {
     this.#seq++;
     this.chunks.begin(this.#seq);
-    return new ContentStorer(this.log, this.chunks, this.#seq, () => {});
+    return new ContentStorer(this.log, this.chunks, this.#seq, BLOCK_SECRET, () => {});
   }
 
   /** Begins the next set, with the log as a new run finds it. */
@@ -390,7 +391,7 @@ describe('a large file that changed', () => {
     const chain = await newChain();
     const data = noise(2 * MIB, 'asks');
     chain.put(data);
-    const storer = new ContentStorer(chain.log, chain.chunks, 1, () => {});
+    const storer = new ContentStorer(chain.log, chain.chunks, 1, BLOCK_SECRET, () => {});
     let asked = 0;
     const older = () => {
       asked++;

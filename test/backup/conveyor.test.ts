@@ -39,7 +39,11 @@ async function newRun(files: number, more: Partial<ConveyorOptions> = {}): Promi
       before: undefined,
       seqs: [1],
       base: null,
-      logs: { base: join(folder, 'chain'), lengths: { segments: 0, extents: 0, blocks: 0 } },
+      logs: {
+        base: join(folder, 'chain'),
+        lengths: { segments: 0, extents: 0, blocks: 0 },
+        blockSecret: 'b5'.repeat(32),
+      },
       entriesFile: join(folder, 'entries'),
       givenUp: [],
       limits: { size: 2 * MIB, plainSize: 1 << 28, level: 3 },

@@ -25,7 +25,7 @@ const index: IndexHeader = {
   recipients: ['A', 'B'],
   sets: [set(1, [[100, 50, 50]])],
   entries: { file: 'entries', sha256: '', live: 1 },
-  logs: { base: 'chain', segments: 0, extents: 0, blocks: 0 },
+  logs: { base: 'chain', segments: 0, extents: 0, blocks: 0, blockSecret: 'b5'.repeat(32) },
 };
 
 /** Little is left of the first set: to be given up. */

@@ -87,7 +87,7 @@ export class ProducingHost {
         before: undefined,
         seqs: [...this.seqs, seq],
         base: baseOf(ordinal),
-        logs: { base: join(this.folder, 'chain'), lengths: this.#lengths },
+        logs: { base: join(this.folder, 'chain'), lengths: this.#lengths, blockSecret: 'b5'.repeat(32) },
         entriesFile,
         givenUp: [],
         limits: { size: 1 << 20, plainSize: 1 << 24, level: 1 },

@@ -77,7 +77,7 @@ function header({ commit, commitSha256 }: StoredCommit): IndexHeader {
     recipients: [keys.recipient],
     sets: [{ seq, id, commitSha256, time, volumes: [], manifests: [1] }],
     entries: { file: `entries-${id}`, sha256: '0'.repeat(64), live: 1 },
-    logs: { base: `chain-${id}`, segments: 0, extents: 0, blocks: 0 },
+    logs: { base: `chain-${id}`, segments: 0, extents: 0, blocks: 0, blockSecret: 'b5'.repeat(32) },
   };
 }
 

@@ -37,7 +37,7 @@ function makeIndex(folder: string, n: number, chain = 1): IndexHeader {
       },
     ],
     entries: { file, sha256, live: 1 },
-    logs: { base, segments: 640, extents: 100, blocks: 1000 },
+    logs: { base, segments: 640, extents: 100, blocks: 1000, blockSecret: 'b5'.repeat(32) },
   };
 }
 

@@ -2,13 +2,9 @@ import { hash } from 'node:crypto';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BLOCK_RECORD } from '../../src/chunk/block-digest.ts';
 import { HoldfastError } from '../../src/errors.ts';
-import {
-  BLOCK_RECORD,
-  type SegmentExtent,
-  SegmentLog,
-  type SegmentLogLengths,
-} from '../../src/index/segment-log.ts';
+import { type SegmentExtent, SegmentLog, type SegmentLogLengths } from '../../src/index/segment-log.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 const EMPTY: SegmentLogLengths = { segments: 0, extents: 0, blocks: 0 };

@@ -58,10 +58,10 @@ export async function main(argv: string[]): Promise<number> {
     return EXIT.usage;
   }
   try {
-    const program = await makeProgram(argv, context);
+    const program = await makeProgram(spelledOut(argv), context);
     // What was handed over went through text; the parent has it as it was.
     const files = [...(isHandedOver ? [`/proc/${process.ppid}/cmdline`] : []), '/proc/self/cmdline'];
-    await program.parseAsync(withSigners(withRawBytes(argv, files)), { from: 'user' });
+    await program.parseAsync(spelledOut(withSigners(withRawBytes(argv, files))), { from: 'user' });
     return answerLost ? context.exitCode || EXIT.failed : context.exitCode;
   } catch (error) {
     return report(error, argv, context);
@@ -93,6 +93,14 @@ Start with:
   // After the hooks of the command itself.
   for (const command of program.commands) command.hook('preAction', (_, action) => refuseRawBytes(action));
   return program;
+}
+
+/** `help COMMAND` is what many type for `COMMAND --help`. */
+function spelledOut(argv: string[]): string[] {
+  const [first, command, ...others] = argv;
+  if (first !== 'help') return argv;
+  if (command === undefined) return ['--help'];
+  return Object.hasOwn(COMMANDS, command) ? [command, ...others, '--help'] : [command];
 }
 
 function commandOf(argv: readonly string[]): string | undefined {

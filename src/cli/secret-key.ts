@@ -9,7 +9,9 @@ import type { KeyOptions } from './reading-options.ts';
 /** The secret key that options or environment name, unlocked; undefined when none is named. Errors: `key`. */
 export async function secretKey(options: KeyOptions, context: CliContext): Promise<SecretKey | undefined> {
   const file = options.secretKey ?? (context.env.HOLDFAST_SECRET_KEY_FILE || undefined);
-  return file === undefined ? undefined : loadSecretKey(file, () => passphrase(file, options, context));
+  return file === undefined
+    ? undefined
+    : loadSecretKey(file, (again) => passphrase(file, again, options, context));
 }
 
 /**
@@ -37,11 +39,14 @@ export async function requireSecretKey(
 
 async function passphrase(
   file: string,
+  again: boolean,
   options: KeyOptions,
   context: CliContext,
 ): Promise<string | undefined> {
   const from = options.passphraseFile ?? (context.env.HOLDFAST_PASSPHRASE_FILE || undefined);
   if (from !== undefined) {
+    // What is in the file will not be another one.
+    if (again) return undefined;
     const { passphrase, note } = await readPassphraseFile(from);
     if (note !== undefined) context.stderr(`warning: ${note}\n`);
     return passphrase;
@@ -49,6 +54,7 @@ async function passphrase(
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
   try {
+    if (again) terminal.output.write('That is not its passphrase.\n');
     return await askPassphrase(`Passphrase of ${file}: `, terminal);
   } finally {
     terminal.close();

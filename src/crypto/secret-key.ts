@@ -25,12 +25,18 @@ export interface ParsedSecretKey {
   key: openpgp.PrivateKey;
 }
 
-/** Asks for the passphrase of the secret key; undefined when there is nobody and nothing to ask. */
-export type AskPassphrase = () => Promise<string | undefined>;
+/**
+ * Asks for the passphrase of the secret key; undefined when there is nobody and nothing to ask. `again`: the last answer was
+ * wrong; undefined then leaves it at that.
+ */
+export type AskPassphrase = (again: boolean) => Promise<string | undefined>;
+
+/** How often a passphrase is asked for. */
+const TRIES = 3;
 
 /**
- * Reads the one secret key of a file and unlocks what decrypts; `passphrase` is called once, and only when the key is
- * locked. Expired and revoked keys are good: what was once encrypted for them must stay readable.
+ * Reads the one secret key of a file and unlocks what decrypts; `passphrase` is called only when the key is
+ * locked, and again when what it gave was wrong, three times in all. Expired and revoked keys are good: what was once encrypted for them must stay readable.
  * Errors: `key`, naming the file; what `passphrase` throws is thrown on.
  */
 export async function loadSecretKey(file: string, passphrase: AskPassphrase): Promise<SecretKey> {
@@ -46,7 +52,7 @@ export async function unlockSecretKey(
   const key = await onlySecretKey(bytes, name);
   const usable = await decryptionKeys(key, name);
   const locked = usable.filter((packet) => !packet.isDecrypted());
-  if (locked.length > 0) await unlock(locked, name, await passphrase());
+  if (locked.length > 0) await unlock(locked, name, passphrase);
 
   const open = usable.filter((packet) => packet.isDecrypted());
   for (const packet of open) {
@@ -128,31 +134,43 @@ async function decryptionKeys(key: openpgp.PrivateKey, name: string): Promise<op
 }
 
 /** Unlocks in place. Subkeys may have passphrases of their own: one that opens is enough. */
-async function unlock(
-  locked: openpgp.SecretKeyPacket[],
-  name: string,
-  passphrase: string | undefined,
-): Promise<void> {
-  if (passphrase === undefined) {
+async function unlock(locked: openpgp.SecretKeyPacket[], name: string, ask: AskPassphrase): Promise<void> {
+  const first = await ask(false);
+  if (first === undefined) {
     throw keyError(
       name,
       'is locked with a passphrase: give it with --passphrase-file or HOLDFAST_PASSPHRASE_FILE, or run this on a terminal, where it is asked for',
     );
   }
+  let passphrase: string | undefined = first;
+  for (let left = TRIES; ; ) {
+    const problem = await tryPassphrase(locked, name, passphrase);
+    if (problem === undefined) return;
+    left -= 1;
+    passphrase = problem.isWrong && left > 0 ? await ask(true) : undefined;
+    if (passphrase === undefined) throw problem.error;
+  }
+}
+
+/** What stands against a passphrase; undefined when it has unlocked something. */
+async function tryPassphrase(
+  locked: openpgp.SecretKeyPacket[],
+  name: string,
+  passphrase: string,
+): Promise<{ isWrong: boolean; error: HoldfastError } | undefined> {
   const problems: unknown[] = [];
   for (const packet of locked) {
     await packet.decrypt(passphrase).catch((error: unknown) => problems.push(error));
   }
-  if (problems.length < locked.length) return;
+  if (problems.length < locked.length) return undefined;
   const [cause] = problems;
   const reason = cause instanceof Error ? cause.message : '';
-  throw reason.startsWith('Incorrect key passphrase')
-    ? keyError(name, 'the passphrase is wrong for this key: try again with the right one', cause)
-    : keyError(
-        name,
-        `the key is locked in a way that Holdfast cannot undo (${reason}): import it into gpg and export it anew with gpg --export-secret-keys`,
-        cause,
-      );
+  if (reason.startsWith('Incorrect key passphrase')) {
+    const problem = 'the passphrase is wrong for this key: try again with the right one';
+    return { isWrong: true, error: keyError(name, problem, cause) };
+  }
+  const problem = `the key is locked in a way that Holdfast cannot undo (${reason}): import it into gpg and export it anew with gpg --export-secret-keys`;
+  return { isWrong: false, error: keyError(name, problem, cause) };
 }
 
 function keyError(name: string, problem: string, cause?: unknown): HoldfastError {

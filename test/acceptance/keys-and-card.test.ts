@@ -231,10 +231,19 @@ test('on a terminal a passphrase is asked for and never shown; Ctrl-C there ends
   expect(backup.shown).toMatch(/point 1 \(full, .*2 entries/);
   const secret = join(out, 'secret.asc');
   const restore = ['restore', '-c', config, '--secret-key', secret, '--to', join(machine.folder, 'back')];
-  const wrong = await onTerminal(machine, restore, [[`Passphrase of ${secret}: `, 'by hard\n']]);
+  const question = `Passphrase of ${secret}: `;
+  const answers = (...typed: string[]) => typed.map((answer): [string, string] => [question, `${answer}\n`]);
+  const wrong = await onTerminal(
+    machine,
+    restore,
+    answers('by hard', 'by heard', 'by hurt', 'never asked for'),
+  );
   expect(wrong.code).toBe(12);
+  expect(wrong.shown.split(question)).toHaveLength(4);
+  expect(wrong.shown).toContain('the passphrase is wrong for this key');
   expect(readdirSync(machine.folder)).not.toContain('back');
-  const right = await onTerminal(machine, restore, [[`Passphrase of ${secret}: `, 'only by heart\n']]);
+  const right = await onTerminal(machine, restore, answers('by hard', 'only by heart'));
+  expect(right.shown.split('That is not its passphrase.')).toHaveLength(2);
   expect(right.code, right.shown).toBe(0);
   expect(right.shown).not.toContain('heart');
   expect(readFileSync(join(machine.folder, 'back', machine.at('file')), 'utf8')).toBe('content');

@@ -37,11 +37,13 @@ test.each(COMMANDS)('%s --help shows an example and ends with 0', async (command
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toMatch(new RegExp(`^Usage: holdfast ${command} `));
   expect(stdout).toMatch(/\nExamples?[^\n]*:\n.*holdfast/);
+  expect(await machine.well('help', ...command.split(' '))).toBe(stdout);
 });
 
 test('--help and --version of the whole', async () => {
   const machine = Machine.in('/');
   const help = await machine.well('--help');
+  expect(await machine.well('help')).toBe(help);
   for (const command of COMMANDS) expect(help).toContain(`\n  ${command.split(' ')[0]} `);
   expect(await machine.well('--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(await machine.well('-V')).toBe(await machine.well('--version'));

@@ -635,6 +635,7 @@ describe('a call that is wrong', () => {
   test.each<[RegExp, string[]]>([
     [/unknown command 'backpu'.*backup/, ['backpu']],
     [/unknown command 'frob'/, ['config', 'frob']],
+    [/unknown command 'frob'/, ['help', 'frob']],
     [/unknown option '--verbos'.*--verbose/, ['backup', '--verbos']],
     [/'weird' is invalid.*auto, full, incremental/, ['backup', '--type', 'weird']],
     [/too many arguments for 'backup'/, ['backup', 'everything']],

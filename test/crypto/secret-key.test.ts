@@ -72,6 +72,25 @@ describe('keys of gpg', () => {
     expect(opened.toString()).toBe('hello');
   });
 
+  test('with a passphrase that is wrong at first: it is asked for again, until there is none', async () => {
+    const file = await keyFile(gnupg.exportSecret(rsa, PASSPHRASE));
+    const told: boolean[] = [];
+    const answers = ['wrong', PASSPHRASE];
+    const secret = await loadSecretKey(file, async (again) => {
+      told.push(again);
+      return answers.shift();
+    });
+    expect([secret.fingerprint, told]).toEqual([rsa, [false, true]]);
+    const once = vi.fn(async (again: boolean) => (again ? undefined : 'wrong'));
+    expect((await failure(loadSecretKey(file, once))).message).toMatch(
+      /the passphrase is wrong for this key/,
+    );
+    expect(once).toHaveBeenCalledTimes(2);
+    const always = vi.fn(async () => 'wrong');
+    expect((await failure(loadSecretKey(file, always))).message).toMatch(/the passphrase is wrong/);
+    expect(always).toHaveBeenCalledTimes(3);
+  });
+
   test('beside its public key in one file, and without its primary secret key', async () => {
     const both = `${gnupg.exportPublic(ed, '--armor')}${gnupg.exportSecret(ed, '', '--armor')}`;
     expect((await load(both)).fingerprint).toBe(ed);

@@ -12,13 +12,16 @@ export interface CardFacts {
   made: Date;
 }
 
+/** How every card begins: a file that begins otherwise is none. */
+export const CARD_TITLE = 'HOLDFAST RESTORE CARD';
+
 /** The text of the card: plain, at most 80 columns where names allow it. */
 export function restoreCard({ strategy, storeLabel, recipients, signers, made }: CardFacts): string {
   const { name } = strategy;
   const pins = signers.join(' ');
   const option = storeOption(strategy.store);
   const keys = recipients.map(({ fingerprint, userId }) => `  ${spaced(fingerprint)}\n      ${userId}`);
-  return `HOLDFAST RESTORE CARD                                            ${made.toISOString().slice(0, 10)}
+  return `${CARD_TITLE}                                            ${made.toISOString().slice(0, 10)}
 ${'='.repeat(76)}
 Strategy     ${name}
 Store        ${storeLabel}

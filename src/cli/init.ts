@@ -1,4 +1,5 @@
 /** `holdfast init`: checks everything, makes the host's signing key, and prints the fingerprint to pin. */
+import { constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -54,6 +55,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
   if (options.adopt !== undefined && adopt === undefined) {
     throw new HoldfastError('usage', `--adopt ${JSON.stringify(options.adopt)} is not ${FINGERPRINT_FORMS}`);
   }
+  if (options.card !== undefined) await refuseOtherFile(resolve(context.cwd, options.card));
   const host: Host = await openHost(options, context, { command: 'init', preparesStore: true });
   try {
     const { strategy, recipients, store } = host;
@@ -113,6 +115,32 @@ async function run(options: Options, context: CliContext): Promise<void> {
   } finally {
     await host.close();
   }
+}
+
+/** A new card takes the place of an old one, and of nothing else. Errors: `usage`. */
+async function refuseOtherFile(file: string): Promise<void> {
+  const [{ CARD_TITLE }, { HoldfastError, systemCode }, { open }] = await Promise.all([
+    import('./card.ts'),
+    import('../errors.ts'),
+    import('node:fs/promises'),
+  ]);
+  const start = Buffer.alloc(CARD_TITLE.length);
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const { bytesRead } = await handle.read(start, 0, start.length, 0);
+      if (start.toString('latin1', 0, bytesRead) === CARD_TITLE) return;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return;
+  }
+  throw new HoldfastError(
+    'usage',
+    `${file} is there already, and is no restore card: give --card another name`,
+    { path: file },
+  );
 }
 
 /** What is no error now, and will be a surprise at the first backup or restore. */

@@ -23,13 +23,18 @@ export class RestoreReport {
   readonly #point: Point;
   readonly #target: string | undefined;
   readonly #prefix: ByteString;
+  readonly #isWhole: boolean;
 
-  /** `target`: undefined for a rehearsal without one. `prefix`: what was taken off the paths, and is shown before them. */
+  /**
+   * `target`: undefined for a rehearsal without one. `isWhole`: all of the point is meant. `prefix`: what was taken off the paths, and is
+   * shown before them.
+   */
   constructor(
     context: CliContext,
     json: boolean,
     point: Point,
     target: string | undefined,
+    isWhole: boolean,
     prefix: ByteString = '',
   ) {
     this.#context = context;
@@ -37,6 +42,7 @@ export class RestoreReport {
     this.#point = point;
     this.#target = target;
     this.#prefix = prefix;
+    this.#isWhole = isWhole;
   }
 
   /** What would be done about one entry. */
@@ -67,6 +73,7 @@ export class RestoreReport {
     this.#list('damaged', damaged);
     if (damaged.length > 0) this.#context.exitCode = EXIT.damage;
     else if (incomplete.length + doubtful.length > 0) this.#context.exitCode = EXIT.incomplete;
+    this.#unread();
     if (!this.#json) return;
     for (const { name, size } of volumes) this.#line({ event: 'volume', object: name, size });
     this.#line({
@@ -82,6 +89,7 @@ export class RestoreReport {
       doubtful: doubtful.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
       incomplete: incomplete.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
       damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
+      ...this.#unreadJson(),
     });
   }
 
@@ -133,6 +141,7 @@ export class RestoreReport {
     }
     if (damaged.length > 0 || lost.length > 0) this.#context.exitCode = EXIT.damage;
     else if (incomplete.length + doubtful.length > 0) this.#context.exitCode = EXIT.incomplete;
+    this.#unread();
     if (this.#json) {
       this.#line({
         event: 'summary',
@@ -148,6 +157,7 @@ export class RestoreReport {
         ...notListed('incompleteNotListed', incomplete),
         damaged: damaged.slice(0, LISTED).map((trouble) => this.#troubleJson(trouble)),
         ...notListed('damagedNotListed', damaged),
+        ...this.#unreadJson(),
       });
     }
     this.#say(
@@ -171,6 +181,21 @@ export class RestoreReport {
         this.#say('Only root can set owners; the contents are back. With --no-owner they are left alone.');
       }
     }
+  }
+
+  /** What the point itself lacks, which no entry of it can tell. */
+  #unread(): void {
+    const { unreadable } = this.#point.commit.commit.incomplete;
+    if (unreadable === 0) return;
+    this.#say(
+      `When point ${this.#point.seq} was made, ${count(unreadable, 'path', 'paths')} could not be read, ${unreadable === 1 ? 'which is' : 'which are'} not in it: see older points ("holdfast find"), and what that backup said.`,
+    );
+    if (this.#isWhole) this.#context.exitCode ||= EXIT.incomplete;
+  }
+
+  #unreadJson(): object {
+    const { unreadable } = this.#point.commit.commit.incomplete;
+    return unreadable === 0 ? {} : { unreadable };
   }
 
   /** Further advice, for people. */

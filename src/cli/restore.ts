@@ -39,7 +39,7 @@ Examples:
   holdfast restore --to /srv/restore --secret-key secret.asc
   holdfast restore --to back --at 3d --no-owner --secret-key secret.asc \\
     --store directory:/mnt/backup --name townhall-web /srv/www '/etc/nginx/**/*.conf'
-  holdfast restore --in-place --overwrite if-newer --secret-key secret.asc /srv/www --exclude '*.log'
+  holdfast restore --in-place --secret-key secret.asc /srv/www --exclude '*.log'
   holdfast restore --tar --secret-key secret.asc /srv/www | tar -x -C /srv/restore
 `,
     )

@@ -3,6 +3,7 @@ import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from '../durable.ts';
 import { writeDurably } from '../state/folder.ts';
+import { stateError } from './append-log.ts';
 import { digestFile } from './entries-file.ts';
 import { encodeHeader, type IndexHeader, readHeader } from './header.ts';
 
@@ -23,10 +24,15 @@ export class IndexFiles {
     return join(this.folder, name);
   }
 
-  /** What tells the current index, whole or not, from any other that takes its place; undefined where there is none. */
+  /** What tells the current index, whole or not, from any other that takes its place; undefined where there is none. Throws `state`. */
   identity(): string | undefined {
-    const stat = statSync(this.path(CURRENT), { bigint: true, throwIfNoEntry: false });
-    return stat && `${stat.ino}.${stat.mtimeNs}.${stat.ctimeNs}`;
+    const file = this.path(CURRENT);
+    try {
+      const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+      return stat && `${stat.ino}.${stat.mtimeNs}.${stat.ctimeNs}`;
+    } catch (cause) {
+      throw stateError(file, cause);
+    }
   }
 
   /** The current index, its files checked against the header. Reads the entries file once, to digest it. */

@@ -112,11 +112,10 @@ export function refuseUnmatched(selection: Selection | undefined, point: string)
 export function absolutePath(text: string): ByteString {
   const plain = text.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
   if (!plain.startsWith('/') || plain.split('/').some((part) => part === '.' || part === '..')) {
-    throw new HoldfastError(
-      'usage',
-      `${JSON.stringify(text)} is no absolute path: write the path as it was on the host, such as /srv/www`,
-      { path: text },
-    );
+    const hint = /^\d\d:\d\d/.test(text)
+      ? 'a time with a blank in it needs quotes, such as --at "2026-11-22 03:30:00 +01:00"'
+      : 'write the path as it was on the host, such as /srv/www';
+    throw new HoldfastError('usage', `${JSON.stringify(text)} is no absolute path: ${hint}`, { path: text });
   }
   return fromText(plain);
 }

@@ -239,6 +239,7 @@ describe('cat', () => {
       [machine.at('web'), 2, 'is a folder'],
       [machine.at('none'), 10, 'holds no'],
       ['web', 2, 'is no absolute path'],
+      ['11:55:33', 2, 'a time with a blank in it needs quotes'],
     ] as const) {
       const ran = await withKey('cat', path);
       expect(ran).toMatchObject({ code, stdout: '' });

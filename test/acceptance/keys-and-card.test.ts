@@ -149,6 +149,28 @@ test.each(['store', "mayor's & other $stores"])(
   },
 );
 
+test('a card takes the place of an older one, and of no other file', async () => {
+  const machine = await Machine.prepare();
+  const signer = join(machine.folder, 'town.signer.asc');
+  await machine.well('init', '--card', 'card.txt');
+  await machine.well('init', '--card', 'card.txt');
+  writeFileSync(join(machine.folder, 'empty'), '');
+  for (const other of [
+    signer,
+    join(machine.folder, 'holdfast.yaml'),
+    join(machine.folder, 'empty'),
+    machine.folder,
+  ]) {
+    await leavesAlone(machine.folder, async () =>
+      expectRefused(
+        await machine.run('init', '--card', other),
+        2,
+        /is there already, and is no restore card/,
+      ),
+    );
+  }
+});
+
 test('a card that cannot be written is said, and init has done its work', async () => {
   const machine = await Machine.prepare();
   const { code, stdout, stderr } = await machine.run('init', '--card', 'nowhere/card.txt');

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { differences, record } from '../demo/snapshot.ts';
-import { jsonLines, Machine, type RunOptions, type Summary } from './program.ts';
+import { jsonLines, lastLine, Machine, type RunOptions, type Summary } from './program.ts';
 
 /** cron's user is often not root. */
 const ORDINARY: RunOptions = { ordinary: true };
@@ -86,6 +86,16 @@ test('a new file that was never readable is named, and is not in the point; a fu
   expect(points).toEqual([
     expect.objectContaining({ whole: true, incomplete: { carried: 0, torn: 0, unreadable: 1 } }),
   ]);
+  // No entry of the point tells of it.
+  const restore = ['restore', '--secret-key', machine.secretKey, '--json', '--to'];
+  for (const more of [['all'], ['none', '--dry-run']]) {
+    const restored = await machine.run(...restore, ...more);
+    expect(restored.code).toBe(3);
+    expect(restored.stderr).toMatch(/When point 1 was made, 1 path could not be read, which is not in it/);
+    expect(lastLine(restored.stdout)).toMatchObject({ unreadable: 1, incomplete: [] });
+  }
+  const one = await machine.run(...restore, 'one', machine.at('open'));
+  expect([one.code, /could not be read/.test(one.stderr)]).toEqual([0, true]);
 });
 
 test('a full holds nothing of an older set: what cannot be read is named as not in it, and stays in the points before', async () => {
@@ -147,4 +157,14 @@ test('a source that is suddenly empty is not taken for deleted, unless the strat
   expect(readFileSync(join(to, machine.at('mount'), 'file'), 'utf8')).toBe('content');
   machine.writeStrategy({ paths: [machine.at('mount')], source: { allowEmpty: true } });
   expect(await machine.backup()).toMatchObject({ entries: 1, incomplete: [] });
+});
+
+test('a state folder that this user may not enter is an error that says so', async () => {
+  const machine = await Machine.make();
+  await backup(machine, 0);
+  chmodSync(join(machine.state, 'town'), 0o000);
+  const { code, stderr } = await machine.runAs(ORDINARY, 'backup');
+  chmodSync(join(machine.state, 'town'), 0o700);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^holdfast: cannot use .*index\.json \(EACCES\): check the state folder\n$/);
 });

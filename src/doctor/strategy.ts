@@ -1,8 +1,7 @@
 /** Looks at the strategy for `holdfast doctor`: as far as it can be read, everything else is looked at by it. */
 import { HoldfastError } from '../errors.ts';
 import { type Findings, skipped } from '../finding.ts';
-import { parseYaml } from '../strategy/document.ts';
-import { checkForRestore, checkStrategy } from '../strategy/load.ts';
+import { checkForRestore, checkStrategy, strategyForRestoring } from '../strategy/load.ts';
 import { formatProblems } from '../strategy/problem.ts';
 import { readStrategyText } from '../strategy/read.ts';
 import type { Strategy, StrategyForRestore } from '../strategy/strategy.ts';
@@ -15,9 +14,6 @@ export interface ReadStrategy {
   /** What it is for. */
   task: 'backup' | 'restore';
 }
-
-/** What a strategy that is for restoring alone leaves out. */
-const ONLY_FOR_BACKUPS = ['sources', 'recipients'];
 
 /** `file`: absolute. */
 export async function* examineStrategy(file: string): Findings<ReadStrategy> {
@@ -41,17 +37,16 @@ export async function* examineStrategy(file: string): Findings<ReadStrategy> {
     if (refused.length === 0) yield { subject, state: 'good', what: `${file} (${whole.name}) is in order` };
     return { whole, named: whole, task: 'backup' };
   }
-  const { strategy: store } = checkForRestore(text, file);
-  const { value } = parseYaml(text);
-  const isBlock = typeof value === 'object' && value !== null;
-  if (store !== undefined && isBlock && ONLY_FOR_BACKUPS.every((part) => !(part in value))) {
+  const restoring = strategyForRestoring(text, file);
+  if (restoring !== undefined) {
     yield {
       subject,
       state: 'good',
-      what: `${file} (${store.name}) is one for restoring: it has no sources and no recipients`,
+      what: `${file} (${restoring.name}) is one for restoring: it has no sources and no recipients`,
     };
-    return { whole: undefined, named: store, task: 'restore' };
+    return { whole: undefined, named: restoring, task: 'restore' };
   }
+  const { strategy: store } = checkForRestore(text, file);
   for (const what of formatProblems(file, problems)) yield { subject, state: 'bad', what };
   if (store === undefined) yield skipped('keys, state, store', 'the strategy does not say what to look at');
   else yield skipped('keys, state', 'the strategy is wrong; the store can be looked at');

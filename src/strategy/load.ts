@@ -1,6 +1,7 @@
 /** Strategy file → checked, defaulted strategy, or all that is wrong with it. Key files are not looked at. */
 
 import { dirname, resolve } from 'node:path';
+import { HoldfastError } from '../errors.ts';
 import { type Disagreement, disagreements, disagreementsOfStore } from './agreement.ts';
 import { parseYaml, type WrittenDocument } from './document.ts';
 import { problemsOf, wordsFor } from './issues.ts';
@@ -68,7 +69,25 @@ export function checkForRestore(text: string, file: string): Checked<StrategyFor
  * strategyError). Relative paths in the file start from its folder.
  */
 export async function loadStrategy(file: string): Promise<Strategy> {
-  return strategyOf(file, checkStrategy(await readStrategyText(file), resolve(file)));
+  const text = await readStrategyText(file);
+  const checked = checkStrategy(text, resolve(file));
+  if (checked.strategy === undefined && strategyForRestoring(text, resolve(file)) !== undefined) {
+    throw new HoldfastError(
+      'strategy',
+      `${file} is a strategy for restoring, without sources and recipients: this needs the whole one, which is on the machine that is backed up`,
+      { path: file },
+    );
+  }
+  return strategyOf(file, checked);
+}
+
+/** The strategy where it is right, and has only what a restore needs; undefined where it has more, be it misspelt. */
+export function strategyForRestoring(text: string, file: string): StrategyForRestore | undefined {
+  const { strategy } = checkForRestore(text, file);
+  if (strategy === undefined) return undefined;
+  const { value } = parseYaml(text);
+  const isBlock = typeof value === 'object' && value !== null;
+  return isBlock && Object.keys(value).every((key) => RESTORE_KEYS.includes(key)) ? strategy : undefined;
 }
 
 /** Reads a strategy file for restoring, listing and verifying; see checkForRestore. Throws as loadStrategy. */

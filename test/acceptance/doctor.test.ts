@@ -159,6 +159,11 @@ describe('a machine that restores', () => {
     const short = await doctor(machine, 0, ['-c', file]);
     expectFinding(short, 'strategy', 'good', /one for restoring/);
     expectFinding(short, 'permissions', 'good');
+    for (const command of [['backup'], ['init'], ['diff', '1'], ['why', '/etc']])
+      expectRefused(await machine.run(...command, '-c', file), 2, /is a strategy for restoring/);
+    // A key that is misspelt is none of a restore.
+    writeFileSync(file, `name: town\nstore:\n  directory: ${machine.store}\nsource: []\n`);
+    expect((await machine.run('backup', '-c', file)).stderr).toContain('did you mean "sources"');
   });
 
   test('a call that is wrong is refused', async () => {

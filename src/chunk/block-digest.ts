@@ -2,12 +2,13 @@
  * Digests of blocks: what tells whether a block of a large file is one of its earlier version. They never leave the host, and each chain has
  * a secret of its own for them; so they need not be SHA-256, which knows no secret, but can be a universal hash, which is an order of magnitude
  * cheaper: for whoever does not know the secret, two different blocks of one length have the same digest with a chance of at most 2^-124,
- * whatever they choose.
+ * whatever they choose (as far as SHAKE256, which makes the key of the secret, is as good as chance).
  *
- * NH with four passes over a shifted key: RFC 4418 (UMAC), section 5.2.2, here over whole blocks, with a key as long as the longest one;
- * Black, Halevi, Krawczyk, Krovetz, Rogaway: "UMAC: Fast and Secure Message Authentication", CRYPTO '99, for NH and its Toeplitz
- * construction: 2^-32 a pass. Each sum of 64 bits is then made 32 by a multilinear function, with another 2^-32 (Lemire, Kaser: "Strongly
- * universal string hashing is fast", 2014). This is the plain form of what cutter.wat does in WebAssembly.
+ * NH (RFC 4418, UMAC, section 5.2.2), here over whole blocks, with a key as long as the longest one; four passes, from one to the next of which the key is
+ * shifted by the words of one step, as in Black, Halevi, Krawczyk, Krovetz, Rogaway: "UMAC: Fast and Secure Message Authentication", CRYPTO '99, for NH and
+ * its Toeplitz construction: 2^-32 a pass. (The RFC shifts by half of that, for which the proof does not stand as it is.) Each sum of 64 bits is
+ * then made 32 by a multilinear function, with another 2^-32 (Lemire, Kaser: "Strongly universal string hashing is fast", 2014). This is the plain form of
+ * what cutter.wat does in WebAssembly.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { BLOCK_MAX } from './cut.ts';
@@ -26,8 +27,8 @@ export const LENGTH_AT = 16;
 const STEP = 32;
 const PASSES = 4;
 /** From one pass to the next, the key is shifted by so many bytes. */
-const SHIFT = 16;
-const KEY_LENGTH = BLOCK_MAX + PASSES * SHIFT;
+const SHIFT = STEP;
+const KEY_LENGTH = BLOCK_MAX + (PASSES - 1) * SHIFT;
 const COEFFICIENTS = 3;
 
 /** A new secret, hex. */

@@ -40,6 +40,17 @@ for (let i = 0; i < 256; i++) {
   GEAR[i] = createHash('sha256').update(`holdfast gear ${i}`).digest().readUInt32LE(0);
 }
 
+/** The numbers that cutter.wat has from here. */
+export const NUMBERS = {
+  WINDOW,
+  BLOCK_MIN,
+  BLOCK_MAX,
+  BLOCK_THRESHOLD,
+  SEGMENT_MIN,
+  SEGMENT_MAX,
+  SEGMENT_THRESHOLD,
+};
+
 /** Cuts of one segment. */
 export interface SegmentCuts {
   /** Length of the segment in bytes. */
@@ -56,8 +67,8 @@ export function newCuts(): SegmentCuts {
 }
 
 /**
- * Finds the end of the segment that begins at `start` of `data`, and the ends of its blocks. Unless `last`, at least
- * SEGMENT_MAX bytes must follow `start`; if `last`, the data end at `end` and so does the last segment.
+ * Finds the end of the segment that begins at `start` of `data`, and the ends of its blocks. The data end at `end`, and so does the
+ * last segment; unless they are the last of the file, at least SEGMENT_MAX bytes must follow `start`.
  */
 export function cutSegment(data: Uint8Array, start: number, end: number, cuts: SegmentCuts): void {
   const limit = Math.min(end, start + SEGMENT_MAX);

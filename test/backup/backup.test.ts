@@ -24,6 +24,7 @@ import { openHost } from '../../src/cli/host.ts';
 import { sign } from '../../src/crypto/signer.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { volumesOf } from '../../src/format/commit.ts';
+import { readHeader } from '../../src/index/header.ts';
 import { init } from '../../src/init.ts';
 import { WriterRecord } from '../../src/state/writer.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -297,6 +298,24 @@ describe('backups', () => {
       'index.json',
       'writer.json',
     ]);
+  });
+
+  test('digest blocks with a secret that their chain keeps, and no other has', async () => {
+    const host = await newHost(1);
+    write(host, 'large', noise(600 * KIB, 'large'));
+    const secretNow = () => {
+      const header = readHeader(join(host.folder, 'state/index.json'));
+      if (header === 'absent' || 'unusable' in header) throw new Error('there is no index');
+      return header.logs.blockSecret;
+    };
+    const first = secretNow();
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    // Of 32 bytes of chance, hardly ever fewer than 20 differ.
+    expect(new Set(Buffer.from(first, 'hex')).size).toBeGreaterThan(15);
+    await host.backup();
+    expect(secretNow()).toBe(first);
+    await host.backup({ requested: 'full' });
+    expect(secretNow()).not.toBe(first);
   });
 
   test('are numbered upwards whatever the clock says', async () => {

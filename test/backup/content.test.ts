@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type ByteSource, ContentStorer, type StoredContent } from '../../src/backup/content.ts';
+import { blockKey } from '../../src/chunk/block-digest.ts';
 import { LARGE_FILE, SEGMENT_MAX } from '../../src/chunk/cut.ts';
+import { PlainCutter } from '../../src/chunk/cutter.ts';
 import { EMPTY_SHA256, sha256 } from '../../src/chunk/digest.ts';
 import { SegmentLog } from '../../src/index/segment-log.ts';
 import { noise } from '../chunk/noise.ts';
@@ -385,6 +387,20 @@ describe('a large file that changed', () => {
     const again = chain.put(edited(data, [{ at: 0.5, removed: 1, inserted: 1 }], 'x'), segments);
     expect(again.cost).toBe(data.length);
     expect(again.segments.filter((n) => segments.includes(n))).toEqual([]);
+  });
+
+  test('is recorded with the digests of its blocks, under the secret of the chain', async () => {
+    const chain = await newChain();
+    const data = noise(MIB, 'recorded');
+    const { segments } = chain.put(data);
+    const cutter = new PlainCutter(blockKey(BLOCK_SECRET));
+    data.copy(cutter.data);
+    let from = 0;
+    for (const segment of segments) {
+      from += cutter.cut(from, data.length);
+      expect(chain.log.blocks(segment)?.equals(cutter.blocks())).toBe(true);
+    }
+    expect(from).toBe(data.length);
   });
 
   test('asks for its older version only when something is new', async () => {

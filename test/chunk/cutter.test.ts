@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { BLOCK_RECORD, blockKey, LENGTH_AT, newBlockSecret } from '../../src/chunk/block-digest.ts';
-import { BLOCK_MAX, cutSegment, newCuts, SEGMENT_MAX } from '../../src/chunk/cut.ts';
+import { BLOCK_MAX, cutSegment, GEAR, NUMBERS, newCuts, SEGMENT_MAX } from '../../src/chunk/cut.ts';
 import { CompiledCutter, CUTTER_DATA, type Cutter, newCutter, PlainCutter } from '../../src/chunk/cutter.ts';
 import { assemble, CODE } from './assemble.ts';
 import { noise } from './noise.ts';
@@ -40,7 +41,7 @@ function digestOf(block: Uint8Array, secret: string): Buffer {
   const digest = Buffer.alloc(16);
   for (let pass = 0; pass < 4; pass++) {
     const number = (i: number) =>
-      (BigInt(padded.readUInt32LE(4 * i)) + BigInt(Buffer.from(key).readUInt32LE(4 * i + 16 * pass))) %
+      (BigInt(padded.readUInt32LE(4 * i)) + BigInt(Buffer.from(key).readUInt32LE(4 * i + 32 * pass))) %
       2n ** 32n;
     let sum = 0n;
     for (let i = 0; i < padded.length / 4; i += 8)
@@ -54,6 +55,45 @@ function digestOf(block: Uint8Array, secret: string): Buffer {
 }
 
 const random = noise(CUTTER_DATA, 'cutter');
+
+/** Bytes after which the hash is this, and at none of which, behind zeros, a block ends before. */
+function windowOf(hash: number): Buffer {
+  const { WINDOW, BLOCK_THRESHOLD } = NUMBERS;
+  for (let seed = 0; ; seed++) {
+    const window = noise(WINDOW, `window ${seed}`);
+    const last = lastBytes((hash - (roll(0, window.subarray(0, -4)) << 4)) >>> 0);
+    if (last === undefined) continue;
+    window.set(last, WINDOW - 4);
+    let before = roll(0, Buffer.alloc(WINDOW));
+    let isQuiet = true;
+    for (const byte of window.subarray(0, -1)) {
+      before = roll(before, [byte]);
+      isQuiet &&= before >= BLOCK_THRESHOLD;
+    }
+    if (isQuiet) return window;
+  }
+}
+
+function roll(hash: number, bytes: Iterable<number>): number {
+  let h = hash;
+  for (const byte of bytes) h = ((h << 1) + (GEAR[byte] as number)) >>> 0;
+  return h;
+}
+
+/** What two bytes at the end add, and which ones do; made once. */
+const PAIRS = new Map<number, [number, number]>();
+
+/** Four bytes that add this to the hash; undefined where there are none. */
+function lastBytes(sum: number): number[] | undefined {
+  if (PAIRS.size === 0)
+    for (let a = 0; a < 256; a++)
+      for (let b = 0; b < 256; b++) PAIRS.set((2 * (GEAR[a] as number) + (GEAR[b] as number)) >>> 0, [a, b]);
+  for (const [first, bytes] of PAIRS) {
+    const last = PAIRS.get((sum - 4 * first) >>> 0);
+    if (last !== undefined) return [...bytes, ...last];
+  }
+  return undefined;
+}
 
 /** Data with long stretches of one byte, of repeating bytes, and of noise: what blocks of all lengths are made of. */
 const patchwork = fc
@@ -136,7 +176,7 @@ describe('what cuts and digests', () => {
     }
   });
 
-  test('keeps to the longest segment, also where it has the most blocks that there can be', () => {
+  test('keeps to the longest segment, also where its blocks are as short as content can make them', () => {
     // The shortest block that can end by its content; over and over again, it never ends a segment.
     const shortest = Array.from({ length: 20_000 }, (_, i) => noise(257, `short ${i}`)).find((bytes) => {
       const { ends, records } = cut(plain, Buffer.concat([bytes, bytes]));
@@ -168,6 +208,45 @@ describe('what cuts and digests', () => {
       const expected = Buffer.concat([digestOf(block, SECRET), Buffer.of(0, BLOCK_MAX >> 8)]).toString('hex');
       expect(cut(compiled, block).records).toEqual([expected]);
       expect(cut(plain, block).records).toEqual([expected]);
+    }
+  });
+
+  test('is a fixed part of every index: secret and block have these digests for ever', () => {
+    const { key, coefficients } = blockKey(SECRET);
+    const derived = createHash('shake256', { outputLength: 8192 + 3 * 32 + 4 * 3 * 8 })
+      .update('holdfast block digests')
+      .update(Buffer.from(SECRET, 'hex'))
+      .digest();
+    expect(Buffer.concat([key, coefficients]).equals(derived)).toBe(true);
+    expect(createHash('sha256').update(derived).digest('hex')).toBe(
+      '987cc7431cdf16206434abac701681226559359e9056696d2905872f632c1746',
+    );
+    expect([1, 33, 256].map((length) => cut(compiled, random.subarray(0, length)).records)).toEqual([
+      ['9718b16ef2c0ee458d2b04b9ffd43ef00100'],
+      ['51ca75847be988c18c2019546ff5b6922100'],
+      ['f342522632c500718d4efbb44abdac280001'],
+    ]);
+  });
+
+  test.each([
+    ['a segment', NUMBERS.SEGMENT_THRESHOLD - 1],
+    ['no segment, but a block', NUMBERS.SEGMENT_THRESHOLD],
+    ['a block', NUMBERS.BLOCK_THRESHOLD - 1],
+    ['no block', NUMBERS.BLOCK_THRESHOLD],
+  ])('ends %s where the hash is %d', (_what, hash) => {
+    const { SEGMENT_MIN, SEGMENT_THRESHOLD, BLOCK_THRESHOLD } = NUMBERS;
+    const window = windowOf(hash);
+    // Where a segment may not yet end, may end at the earliest, where the longest block ends too, and may end anyway.
+    for (const end of [SEGMENT_MIN - 1, SEGMENT_MIN, SEGMENT_MIN + 300]) {
+      const data = Buffer.alloc(SEGMENT_MIN + 1000);
+      data.set(window, end - window.length);
+      for (const cutter of [compiled, plain]) {
+        const { ends, records } = cut(cutter, data);
+        let at = 0;
+        const blocks = records.map((record) => (at += Buffer.from(record, 'hex').readUInt16LE(LENGTH_AT)));
+        expect(blocks.includes(end)).toBe(hash < BLOCK_THRESHOLD || end === SEGMENT_MIN);
+        expect(ends.includes(end)).toBe(hash < SEGMENT_THRESHOLD && end >= SEGMENT_MIN);
+      }
     }
   });
 

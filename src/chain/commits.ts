@@ -50,7 +50,7 @@ const FETCHES = 8;
 /**
  * All commits of a strategy whose signature by a trusted signer is good; each of the others with what is wrong with
  * it. A signature without its commit is what an interrupted run leaves and is passed over. Errors: those of the
- * store; `key` when a pinned signer's key is not in the store, `damage` when it is there and is another one.
+ * store; `key` when a pinned signer's key is not in the store, though something of the strategy is, `damage` when it is there and is another one.
  */
 export async function loadCommits(store: Store, names: StrategyNames, trust: Trust): Promise<LoadedCommits> {
   const { verifiers, brokenKeys } = await loadVerifiers(store, names, trust);
@@ -104,7 +104,7 @@ export async function loadCommit(
 
 /**
  * The keys that commits are checked with: those of the pinned signers, or all that lie in the store. Errors: as
- * loadCommits.
+ * loadCommits. A pinned signer is passed over where the store has nothing of the strategy at all.
  */
 export async function loadVerifiers(
   store: Store,
@@ -129,6 +129,8 @@ export async function loadVerifiers(
   for (const fingerprint of new Set(trust.pinned)) {
     const verifier = await loadVerifier(store, names, fingerprint);
     if (verifier === undefined) {
+      // Another name or another store, most likely: that there are no points will be said.
+      if (await hasNothing(store, names)) continue;
       throw new HoldfastError(
         'key',
         `the signer ${fingerprint} is pinned, but its public key ${names.key(fingerprint)} is not in the store: check the fingerprint, the strategy's name and the store, or put the key back`,
@@ -189,3 +191,11 @@ function asJudgement(error: unknown): HoldfastError {
 }
 
 const JUDGEMENTS: ReadonlySet<ErrorCode> = new Set(['damage', 'foreign-signer', 'format-version']);
+
+/** Whether neither a key nor a commit of the strategy is in the store. */
+async function hasNothing(store: Store, names: StrategyNames): Promise<boolean> {
+  for (const folder of [names.keys, names.commits]) {
+    for await (const _ of store.list(folder)) return false;
+  }
+  return true;
+}

@@ -62,7 +62,7 @@ async function run(patterns: readonly string[], options: Options, context: CliCo
   try {
     sayRejected(reading, context);
     const newest = reading.points.at(-1);
-    if (newest === undefined) throw noPoints(reading);
+    if (newest === undefined) throw await noPoints(reading);
     const secret = await requireSecretKey(newest.commit, options, context);
     const points = reading.points.filter((point) => isReadable(point, context));
     const opened = points.filter(({ commit }) => isRecipient(secret, commit.commit.recipients));

@@ -61,7 +61,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
     } else if (lines.length > 0) {
       context.stdout(table(lines));
     } else {
-      throw noPoints(reading);
+      throw await noPoints(reading);
     }
   } finally {
     await reading.store.close();

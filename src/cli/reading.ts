@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
 import { type LoadedCommits, loadCommits, type Trust } from '../chain/commits.ts';
+import { whyNoPoints } from '../chain/elsewhere.ts';
 import { type Point, toPoints } from '../chain/points.ts';
 import { parseWhen } from '../chain/when.ts';
 import { HoldfastError } from '../errors.ts';
@@ -78,7 +79,7 @@ export async function choosePoint(
 ): Promise<Point> {
   const { points, rejected } = reading;
   const parsed = parseWhen(when ?? 'latest', context.now());
-  if (points.length === 0 && rejected.length === 0) throw noPoints(reading);
+  if (points.length === 0 && rejected.length === 0) throw await noPoints(reading);
   const chosen = choose(points, rejected, parsed, formatTime);
   if (!('beside' in chosen)) return chosen;
   throw new HoldfastError(chosen.code, `${chosen.message}; ${await offer(reading, chosen.beside)}`, {
@@ -86,11 +87,11 @@ export async function choosePoint(
   });
 }
 
-/** The error `no-point` for a store that has none. */
-export function noPoints({ store, strategyName }: Reading): HoldfastError {
+/** The error `no-point` for a store that has none. Looks around in it for what may be wrong. */
+export async function noPoints({ store, names, strategyName }: Reading): Promise<HoldfastError> {
   return new HoldfastError(
     'no-point',
-    `${store.label} holds no points of a strategy named ${strategyName}: check the name and the store`,
+    `${store.label} holds no points of a strategy named ${strategyName}: ${await whyNoPoints(store, names)}`,
   );
 }
 

@@ -54,7 +54,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
   const report = new Report(options, context);
   reading.retries.heard = (line) => report.retry(line);
   try {
-    if (reading.points.length + reading.rejected.length === 0) throw noPoints(reading);
+    if (reading.points.length + reading.rejected.length === 0) throw await noPoints(reading);
     const secret = await secretKey(options, context);
     if (secret !== undefined) refuseUseless(secret, reading);
     const full = options.full === true;

@@ -534,8 +534,26 @@ describe('a restore is refused', () => {
     [
       'for a name without points',
       10,
-      /holds no points of a strategy named village/,
+      /holds no points of a strategy named village: check the name and the store, which holds town$/m,
       () => [...key(), '--store', 'directory:store', '--name', 'village'],
+    ],
+    [
+      'for a name without points, with a signer',
+      10,
+      /holds no points of a strategy named Town: check the name and the store, which holds town$/m,
+      () => [...key(), '--store', 'directory:store', '--name', 'Town', '--signer', 'A'.repeat(40)],
+    ],
+    [
+      'for a store that is the folder above it',
+      10,
+      /holds no points of a strategy named town: check the name and the store, which holds town \(in store\)$/m,
+      () => [...key(), '--store', 'directory:.', '--name', 'town'],
+    ],
+    [
+      'for a store that is the folder of the strategy',
+      10,
+      /holds no points of a strategy named town: it looks like the folder of one strategy: the store is the folder above it$/m,
+      () => [...key(), '--store', 'directory:store/town', '--name', 'town'],
     ],
     [
       'for a store without a name',
@@ -622,7 +640,11 @@ describe('a store without points', () => {
     machine.writeStrategy({ more: { signer: (await machine.well('init')).trim() } });
     await leavesAlone(machine.folder, async () => {
       for (const command of [['points'], ['verify'], ['ls', '--secret-key', machine.secretKey]]) {
-        expectRefused(await machine.run(...command), 10, /holds no points of a strategy named town/);
+        expectRefused(
+          await machine.run(...command),
+          10,
+          /holds no points of a strategy named town: its host has been set up, and has made no backup yet$/m,
+        );
       }
       const restore = ['restore', '--secret-key', machine.secretKey, '--to', 'back'];
       expectRefused(await machine.run(...restore), 10, /holds no points/);

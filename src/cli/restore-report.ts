@@ -23,18 +23,13 @@ export class RestoreReport {
   readonly #point: Point;
   readonly #target: string | undefined;
   readonly #prefix: ByteString;
-  readonly #isWhole: boolean;
 
-  /**
-   * `target`: undefined for a rehearsal without one. `isWhole`: all of the point is meant. `prefix`: what was taken off the paths, and is
-   * shown before them.
-   */
+  /** `target`: undefined for a rehearsal without one. `prefix`: what was taken off the paths, and is shown before them. */
   constructor(
     context: CliContext,
     json: boolean,
     point: Point,
     target: string | undefined,
-    isWhole: boolean,
     prefix: ByteString = '',
   ) {
     this.#context = context;
@@ -42,7 +37,6 @@ export class RestoreReport {
     this.#point = point;
     this.#target = target;
     this.#prefix = prefix;
-    this.#isWhole = isWhole;
   }
 
   /** What would be done about one entry. */
@@ -183,14 +177,13 @@ export class RestoreReport {
     }
   }
 
-  /** What the point itself lacks, which no entry of it can tell. */
+  /** What the point itself lacks, which no entry of it can tell. The restore is as it should be: that backup has ended with 3. */
   #unread(): void {
     const { unreadable } = this.#point.commit.commit.incomplete;
     if (unreadable === 0) return;
     this.#say(
       `When point ${this.#point.seq} was made, ${count(unreadable, 'path', 'paths')} could not be read, ${unreadable === 1 ? 'which is' : 'which are'} not in it: see older points ("holdfast find"), and what that backup said.`,
     );
-    if (this.#isWhole) this.#context.exitCode ||= EXIT.incomplete;
   }
 
   #unreadJson(): object {

@@ -88,14 +88,7 @@ export async function runRestore(
       scratch,
     };
     const prefix = destination === 'in-place' && place.depth > 0 ? fromText(place.folder ?? '') : '';
-    const report = new RestoreReport(
-      context,
-      options.json === true,
-      point,
-      place.folder,
-      selection === undefined,
-      prefix,
-    );
+    const report = new RestoreReport(context, options.json === true, point, place.folder, prefix);
     if (options.dryRun) await tryOut({ ...request, target: place.folder }, reading, point, report);
     else
       await bring(

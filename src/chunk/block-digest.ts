@@ -36,6 +36,7 @@ export function newBlockSecret(): string {
   return randomBytes(32).toString('hex');
 }
 
+/** What digests of blocks are made with: all of it is secret. */
 export interface BlockKey {
   /** What is added to the numbers of a block: KEY_LENGTH bytes. */
   key: Uint8Array;

@@ -1,6 +1,6 @@
 /**
  * Cuts what lies in its memory into segments, and digests their blocks: in WebAssembly, which takes an eighth of the time; in plain
- * JavaScript where that cannot be had, as on processors without SSE 4.1, or, with Node 22, under a limit of address space.
+ * JavaScript where that cannot be had, as on processors without SSE 4.1, or, with an older Node than 24, under a limit of address space.
  */
 import { BLOCK_RECORD, BlockDigest, type BlockKey, type BlockList, blockKey } from './block-digest.ts';
 import { cutSegment, GEAR, NUMBERS, newCuts, SEGMENT_BLOCKS, type SegmentCuts } from './cut.ts';

@@ -14,12 +14,13 @@ import {
   type IndexEntry,
   joinXattrs,
 } from '../index/entries-file.ts';
+import { unpackDevice } from '../linux/device-number.ts';
 import { type Owners, readOwners } from '../linux/owners.ts';
 import type { ByteString, Metadata } from '../model.ts';
 import { type ReadAttributes, readAttributes } from '../source/attributes.ts';
 import { type OpenFile, readFile } from '../source/read.ts';
 import type { Stat } from '../source/stat.ts';
-import { deviceNumbers, typeOf } from '../source/stat-entry.ts';
+import { typeOf } from '../source/stat-entry.ts';
 import { isYoung, nowInNs } from '../source/young.ts';
 import type { ContentStorer, OlderVersion } from './content.ts';
 import { PROGRESS } from './progress.ts';
@@ -220,7 +221,7 @@ export class EntryReader {
     if (user !== undefined) metadata.user = user;
     if (group !== undefined) metadata.group = group;
     if (target !== undefined) metadata.target = target;
-    if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = deviceNumbers(stat.rdev);
+    if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = unpackDevice(stat.rdev);
     if (stat.nlink > 1n && metadata.type !== 'dir') metadata.link = linkId(stat);
     if (torn) metadata.torn = true;
     return metadata;

@@ -5,7 +5,7 @@ import { fromText, show } from '../format/bytes.ts';
 import { isWithin } from '../format/order.ts';
 import { type ComparedSource, leftOutByPatterns } from '../index/compare.ts';
 import { EntriesReader } from '../index/entries-file.ts';
-import { hasNoNames } from '../source/names.ts';
+import { hasNoNames } from '../source/folder.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
 /** A root that is not there, or is empty though nobody said that it may be. */

@@ -7,7 +7,7 @@ import { systemCode } from '../errors.ts';
 import { fromText, toFsPath } from '../format/bytes.ts';
 import { compareNames, comparePaths, isWithin } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
-import { hasNoNames } from '../source/names.ts';
+import { hasNoNames } from '../source/folder.ts';
 import { rootsInOrder } from '../source/roots.ts';
 import { SeenRoot } from '../source/seen-root.ts';
 import { type Selection, type SelectionRules, selection } from '../source/select.ts';

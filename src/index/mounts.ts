@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
-import { hasNoNames } from '../source/names.ts';
+import { hasNoNames } from '../source/folder.ts';
 import { EntriesReader, type IndexEntry } from './entries-file.ts';
 
 /** The flag of a folder on which another file system was mounted, and was entered: beside any of the others but `g`. */

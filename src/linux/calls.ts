@@ -26,8 +26,12 @@ export interface Calls {
   mknod: Call | undefined;
   __xmknod: Call | undefined;
   lseek: Call;
-  /** Undefined where the C library does not have it. */
+  openat: Call;
+  close: Call;
+  /** Undefined where the C library does not have them. */
   sync_file_range: Call | undefined;
+  statx: Call | undefined;
+  getdents64: Call | undefined;
   errno(): number;
 }
 
@@ -47,7 +51,12 @@ const PROTOTYPES = {
   utimensat: 'int utimensat(int fd, const void *path, const void *times, int flags)',
   futimens: 'int futimens(int fd, const void *times)',
   lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
+  // Without the mode, which only a file that is made needs.
+  openat: 'int openat(int at, const void *path, int flags)',
+  close: 'int close(int fd)',
 } as const;
+const STATX = 'int statx(int at, const void *path, int flags, unsigned int mask, void *answer)';
+const GETDENTS64 = 'long getdents64(int fd, void *names, size_t size)';
 const SYNC_FILE_RANGE = 'int sync_file_range(int fd, int64_t offset, int64_t nbytes, unsigned int flags)';
 const MKNOD = 'int mknod(const void *path, unsigned int mode, uint64_t dev)';
 const XMKNOD = 'int __xmknod(int version, const void *path, unsigned int mode, const void *dev)';
@@ -77,6 +86,8 @@ function load(): Calls | undefined {
     return {
       ...found,
       sync_file_range: optional(SYNC_FILE_RANGE),
+      statx: optional(STATX),
+      getdents64: optional(GETDENTS64),
       mknod: optional(MKNOD),
       __xmknod: optional(XMKNOD),
       errno: functions.errno,

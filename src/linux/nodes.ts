@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import type { ByteString } from '../model.ts';
 import { calls, checked, toC } from './calls.ts';
+import { packDevice } from './device-number.ts';
 
 export type NodeType = 'fifo' | 'socket' | 'char' | 'block';
 
@@ -35,11 +36,10 @@ export function makeNode(
   }
 }
 
-/** Major and minor number as Linux packs them (sysmacros.h). Numbers that no device has are an error, EINVAL. */
+/** Numbers that no device has are an error, EINVAL. */
 function toDevice([major, minor]: readonly [number, number]): bigint {
   if (major > 0xffffffff || minor > 0xffffffff) {
     throw Object.assign(new Error('EINVAL: no such device number'), { code: 'EINVAL' });
   }
-  const [a, b] = [BigInt(major), BigInt(minor)];
-  return ((a & ~0xfffn) << 32n) | ((a & 0xfffn) << 8n) | ((b & ~0xffn) << 12n) | (b & 0xffn);
+  return packDevice(major, minor);
 }

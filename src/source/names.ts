@@ -1,6 +1,4 @@
 /** The names in a folder, in order: of a small folder as they come, of a large one so that they take little memory. */
-import { opendirSync, readdirSync } from 'node:fs';
-import { toFsPath } from '../format/bytes.ts';
 import type { ByteString } from '../model.ts';
 
 /** The names of a folder in the order of their bytes, each once. */
@@ -21,29 +19,25 @@ export interface Listing {
  * a million on ZFS, which counts them.
  */
 const LARGE = 256 * 1024;
+/** Calls what it is given for each name. */
+export type Give = (each: (name: ByteString) => void) => void;
+
 /** Names that are sorted at once. */
 const RUN = 16 * 1024;
-/** Names that are asked for at once. */
-const BATCH = 1024;
 
-/** Lists a folder of so many bytes; `sought` are names to be looked for. Errors are those of node:fs. */
-export function listNames(folder: ByteString, size: bigint, sought: ReadonlySet<ByteString>): Listing {
-  return size > LARGE ? listLarge(folder, sought) : listSmall(folder, sought);
+/**
+ * The names of a folder of so many bytes, which `give` gives one by one, in whatever order, some of them twice; `sought` are names to be looked for.
+ * Throws what `give` throws.
+ */
+export function listNames(size: bigint, sought: ReadonlySet<ByteString>, give: Give): Listing {
+  return size > LARGE ? listLarge(sought, give) : listSmall(sought, give);
 }
 
-/** Whether there is no name in a folder. Errors are those of node:fs. */
-export function hasNoNames(folder: ByteString): boolean {
-  const dir = opendirSync(toFsPath(folder), { bufferSize: 1 });
-  try {
-    return dir.readSync() === null;
-  } finally {
-    dir.closeSync();
-  }
-}
-
-function listSmall(folder: ByteString, sought: ReadonlySet<ByteString>): Listing {
-  // Latin-1 keeps every byte, and costs a sixth of the memory of Buffers.
-  const names = readdirSync(toFsPath(folder), { encoding: 'latin1' }).sort();
+function listSmall(sought: ReadonlySet<ByteString>, give: Give): Listing {
+  // Strings of Latin-1 keep every byte, and cost a sixth of the memory of Buffers.
+  const names: ByteString[] = [];
+  give((name) => names.push(name));
+  names.sort();
   let at = 0;
   return {
     names: {
@@ -57,18 +51,13 @@ function listSmall(folder: ByteString, sought: ReadonlySet<ByteString>): Listing
   };
 }
 
-function listLarge(folder: ByteString, sought: ReadonlySet<ByteString>): Listing {
+function listLarge(sought: ReadonlySet<ByteString>, give: Give): Listing {
   const names = new SortedNames(RUN);
   const found = new Set<ByteString>();
-  const dir = opendirSync(toFsPath(folder), { encoding: 'latin1', bufferSize: BATCH });
-  try {
-    for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
-      names.add(entry.name);
-      if (sought.has(entry.name)) found.add(entry.name);
-    }
-  } finally {
-    dir.closeSync();
-  }
+  give((name) => {
+    names.add(name);
+    if (sought.has(name)) found.add(name);
+  });
   names.sort();
   return { names, found: [...found] };
 }

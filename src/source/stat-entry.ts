@@ -1,4 +1,5 @@
 /** What lstat alone says of an entry. */
+import { unpackDevice } from '../linux/device-number.ts';
 import type { EntryType, Metadata } from '../model.ts';
 import type { Stat } from './stat.ts';
 
@@ -11,7 +12,7 @@ export function statEntry(stat: Stat): Metadata {
     gid: Number(stat.gid),
     mtimeNs: stat.mtimeNs,
   };
-  if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = deviceNumbers(stat.rdev);
+  if (metadata.type === 'char' || metadata.type === 'block') metadata.rdev = unpackDevice(stat.rdev);
   return metadata;
 }
 
@@ -23,11 +24,4 @@ export function typeOf(stat: Stat): EntryType {
   if (stat.isFIFO()) return 'fifo';
   if (stat.isSocket()) return 'socket';
   return stat.isCharacterDevice() ? 'char' : 'block';
-}
-
-/** Major and minor number as Linux packs them (sysmacros.h). */
-export function deviceNumbers(rdev: bigint): [number, number] {
-  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn);
-  return [Number(major), Number(minor)];
 }

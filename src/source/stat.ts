@@ -1,5 +1,6 @@
 /** What lstat says of an entry, as far as anything here looks at it; and the same in memory that threads share. */
 import { type BigIntStats, constants } from 'node:fs';
+import type { Statx } from '../linux/folders.ts';
 
 /** See man 2 stat; times in nanoseconds since 1970. */
 export type Stat = Pick<
@@ -47,7 +48,36 @@ export function packStat(stat: Stat, words: BigInt64Array, at: number): void {
 
 /** The stat that packStat() wrote there: a copy. */
 export function unpackStat(words: BigInt64Array, at: number): Stat {
-  return new UnpackedStat(words, at);
+  return new PlainStat(
+    words[at] as bigint,
+    words[at + 1] as bigint,
+    words[at + 2] as bigint,
+    words[at + 3] as bigint,
+    words[at + 4] as bigint,
+    words[at + 5] as bigint,
+    words[at + 6] as bigint,
+    words[at + 7] as bigint,
+    words[at + 8] as bigint,
+    words[at + 9] as bigint,
+    words[at + 10] as bigint,
+  );
+}
+
+/** What statx said: a copy. */
+export function statOf(said: Statx): Stat {
+  return new PlainStat(
+    said.dev,
+    said.ino,
+    BigInt(said.mode),
+    BigInt(said.nlink),
+    BigInt(said.uid),
+    BigInt(said.gid),
+    said.rdev,
+    said.size,
+    said.blocks,
+    said.mtimeNs,
+    said.ctimeNs,
+  );
 }
 
 const TYPE = BigInt(constants.S_IFMT);
@@ -58,7 +88,8 @@ const FIFO = BigInt(constants.S_IFIFO);
 const SOCKET = BigInt(constants.S_IFSOCK);
 const CHARACTER = BigInt(constants.S_IFCHR);
 
-class UnpackedStat implements Stat {
+/** The fields, and nothing else. */
+class PlainStat implements Stat {
   readonly dev: bigint;
   readonly ino: bigint;
   readonly mode: bigint;
@@ -71,18 +102,30 @@ class UnpackedStat implements Stat {
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
 
-  constructor(words: BigInt64Array, at: number) {
-    this.dev = words[at] as bigint;
-    this.ino = words[at + 1] as bigint;
-    this.mode = words[at + 2] as bigint;
-    this.nlink = words[at + 3] as bigint;
-    this.uid = words[at + 4] as bigint;
-    this.gid = words[at + 5] as bigint;
-    this.rdev = words[at + 6] as bigint;
-    this.size = words[at + 7] as bigint;
-    this.blocks = words[at + 8] as bigint;
-    this.mtimeNs = words[at + 9] as bigint;
-    this.ctimeNs = words[at + 10] as bigint;
+  constructor(
+    dev: bigint,
+    ino: bigint,
+    mode: bigint,
+    nlink: bigint,
+    uid: bigint,
+    gid: bigint,
+    rdev: bigint,
+    size: bigint,
+    blocks: bigint,
+    mtimeNs: bigint,
+    ctimeNs: bigint,
+  ) {
+    this.dev = dev;
+    this.ino = ino;
+    this.mode = mode;
+    this.nlink = nlink;
+    this.uid = uid;
+    this.gid = gid;
+    this.rdev = rdev;
+    this.size = size;
+    this.blocks = blocks;
+    this.mtimeNs = mtimeNs;
+    this.ctimeNs = ctimeNs;
   }
 
   isFile(): boolean {

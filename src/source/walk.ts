@@ -2,14 +2,12 @@
  * The walk: every entry below a root in the order of the manifest, with what lstat says. Synchronous on purpose: it runs in a
  * worker, where the synchronous calls are several times cheaper than the others. It opens no file but the tags of caches.
  */
-import { lstatSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
-import { toFsPath } from '../format/bytes.ts';
 import { COMPONENT_LIMIT } from '../format/manifest.ts';
 import { joinPath } from '../format/order.ts';
 import type { ByteString } from '../model.ts';
+import { type Folder, type FolderReader, folderReader } from './folder.ts';
 import { isKernelMade } from './mount.ts';
-import { type Listing, listNames, type Names } from './names.ts';
 import { markersAmong, markersOf, type Selection } from './select.ts';
 import type { Stat } from './stat.ts';
 
@@ -39,7 +37,12 @@ export interface WalkOptions {
   own: ReadonlySet<string>;
   /** Called for each name, also of what is left out; may throw. */
   checkpoint?: () => void;
+  /** How folders are looked at, if not in the best way that there is. */
+  reader?: FolderReader;
 }
+
+/** Folders that are held open at the same time, the deepest ones: what lies above them is found by its path. */
+const OPEN_FOLDERS = 64;
 
 /** Some file systems have longer names than the format, which takes what Linux itself has. */
 const TOO_LONG = 'ENAMETOOLONG';
@@ -55,7 +58,8 @@ const ROOT_GONE = 'ENOENT';
  * is unreadable.
  */
 export function* walk(root: ByteString, options: WalkOptions): Generator<Found> {
-  const stat = lstat(root) ?? ROOT_GONE;
+  const reader = options.reader ?? folderReader();
+  const stat = attempt(() => reader.lstat(root)) ?? ROOT_GONE;
   if (typeof stat === 'string') {
     yield { kind: 'unreadable', path: root, error: stat };
     return;
@@ -65,14 +69,14 @@ export function* walk(root: ByteString, options: WalkOptions): Generator<Found> 
     return;
   }
   yield { kind: 'entry', path: root, stat };
-  if (stat.isDirectory()) yield* walkFolder(root, stat, options);
+  if (stat.isDirectory()) yield* walkFolder(root, stat, reader, options);
 }
 
 /** A folder that is being walked. */
 interface Level {
-  folder: ByteString;
+  path: ByteString;
   dev: bigint;
-  names: Names;
+  folder: Folder;
   /** The pattern that decides about the folder. */
   rule: number;
   /** Markers in it, which stay although all else is left out. */
@@ -84,36 +88,34 @@ interface Level {
 }
 
 /** An explicit stack instead of recursion: a generator in a generator costs a hop per level for each entry. */
-function* walkFolder(root: ByteString, rootStat: Stat, options: WalkOptions): Generator<Found> {
+function* walkFolder(
+  root: ByteString,
+  rootStat: Stat,
+  reader: FolderReader,
+  options: WalkOptions,
+): Generator<Found> {
   const { selection, own, checkpoint } = options;
   const { patterns } = selection;
   const rootHasGone = () => {
-    const now = lstat(root);
+    const now = attempt(() => reader.lstat(root));
     return (
       now === undefined || (typeof now === 'object' && (now.dev !== rootStat.dev || now.ino !== rootStat.ino))
     );
   };
   const stack: Level[] = [];
   const sought = markersOf(selection);
-  const first = list(root, rootStat, sought) ?? ROOT_GONE;
+  const first = attempt(() => reader.open(root, rootStat.size, sought)) ?? ROOT_GONE;
   if (typeof first === 'string') {
     yield { kind: 'unlistable', path: root, error: first };
     return;
   }
-  const level = (
-    folder: ByteString,
-    dev: bigint,
-    { names, found }: Listing,
-    rule: number,
-    marked: boolean,
-  ): Level => {
+  const level = (path: ByteString, dev: bigint, folder: Folder, rule: number, marked: boolean): Level => {
     // In a folder that is left out for its marker, those deeper down are left out with all else.
-    const markers = marked ? undefined : markersAmong(selection, folder, found);
+    const markers = marked ? undefined : markersAmong(selection, path, folder.found);
     const isMarked = marked || markers !== undefined;
-    return { folder, dev, names, rule, markers, marked: isMarked, held: undefined };
+    return { path, dev, folder, rule, markers, marked: isMarked, held: undefined };
   };
   stack.push(level(root, rootStat.dev, first, patterns.decide(root, true), false));
-  if (stack[0]?.markers !== undefined) yield markedBy(root, stack[0].markers);
   let held = 0;
   /** Folders that are left out themselves, and hold something that is not. */
   const release = (): Found[] => {
@@ -124,80 +126,90 @@ function* walkFolder(root: ByteString, rootStat: Stat, options: WalkOptions): Ge
       return found ?? [];
     });
   };
-  for (let top = stack[0]; top !== undefined; top = stack[stack.length - 1]) {
-    const name = top.names.next();
-    if (name === undefined) {
-      if (top.held !== undefined) held--;
-      stack.pop();
-      continue;
-    }
-    checkpoint?.();
-    const path = joinPath(top.folder, name);
-    const stat = name.length > COMPONENT_LIMIT ? TOO_LONG : lstat(path);
-    if (stat === undefined) {
-      if (!rootHasGone()) {
-        yield { kind: 'vanished', path };
+  try {
+    if (stack[0]?.markers !== undefined) yield markedBy(root, stack[0].markers);
+    for (let top = stack[0]; top !== undefined; top = stack[stack.length - 1]) {
+      const name = top.folder.names.next();
+      if (name === undefined) {
+        if (top.held !== undefined) held--;
+        stack.pop();
+        top.folder.close();
         continue;
       }
-      // The rest of it has not been deleted one by one.
-      yield { kind: 'unlistable', path: root, error: ROOT_GONE };
-      return;
-    }
-    const isFolder = typeof stat === 'object' && stat.isDirectory();
-    const rule = patterns.next(path, isFolder, top.rule);
-    const isWanted = patterns.isInclude(rule);
-    const isMarked = top.marked && !isWanted;
-    const isLeftOut = patterns.leavesOut(rule) || (isMarked && (isFolder || !top.markers?.has(name)));
-    if (!isFolder) {
-      if (isLeftOut) continue;
-      if (typeof stat === 'object' && stat.isFile() && !isWanted && stat.size > selection.largerThan) {
-        yield { kind: 'size', path };
+      checkpoint?.();
+      const path = joinPath(top.path, name);
+      const { folder } = top;
+      const stat = name.length > COMPONENT_LIMIT ? TOO_LONG : attempt(() => folder.lstat(name, path));
+      if (stat === undefined) {
+        if (!rootHasGone()) {
+          yield { kind: 'vanished', path };
+          continue;
+        }
+        // The rest of it has not been deleted one by one.
+        yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+        return;
+      }
+      const isFolder = typeof stat === 'object' && stat.isDirectory();
+      const rule = patterns.next(path, isFolder, top.rule);
+      const isWanted = patterns.isInclude(rule);
+      const isMarked = top.marked && !isWanted;
+      const isLeftOut = patterns.leavesOut(rule) || (isMarked && (isFolder || !top.markers?.has(name)));
+      if (!isFolder) {
+        if (isLeftOut) continue;
+        if (typeof stat === 'object' && stat.isFile() && !isWanted && stat.size > selection.largerThan) {
+          yield { kind: 'size', path };
+          continue;
+        }
+        if (held > 0) yield* release();
+        if (typeof stat === 'string') yield { kind: 'unreadable', path, error: stat };
+        else yield { kind: 'entry', path, stat };
         continue;
       }
-      if (held > 0) yield* release();
-      if (typeof stat === 'string') yield { kind: 'unreadable', path, error: stat };
-      else yield { kind: 'entry', path, stat };
-      continue;
-    }
-    if (isLeftOut && !patterns.mayTakeBack(path, rule, isMarked)) continue;
-    if (own.has(`${stat.dev}:${stat.ino}`)) {
-      if (!isLeftOut) yield { kind: 'own', path };
-      continue;
-    }
-    const isOther = stat.dev !== top.dev;
-    const isClosed = isOther && (selection.oneFileSystem || isKernelMade(path));
-    const entry: Found =
-      isOther && !isClosed ? { kind: 'entry', path, stat, isMount: true } : { kind: 'entry', path, stat };
-    if (!isLeftOut) {
-      if (held > 0) yield* release();
-      yield entry;
-    }
-    if (isClosed) {
-      if (!isLeftOut) yield { kind: 'mount', path };
-      continue;
-    }
-    const listing = list(path, stat, sought);
-    if (listing === undefined) {
-      if (!rootHasGone()) {
-        yield { kind: 'vanished', path };
+      if (isLeftOut && !patterns.mayTakeBack(path, rule, isMarked)) continue;
+      if (own.has(`${stat.dev}:${stat.ino}`)) {
+        if (!isLeftOut) yield { kind: 'own', path };
         continue;
       }
-      yield { kind: 'unlistable', path: root, error: ROOT_GONE };
-      return;
+      const isOther = stat.dev !== top.dev;
+      const isClosed = isOther && (selection.oneFileSystem || isKernelMade(path));
+      const entry: Found =
+        isOther && !isClosed ? { kind: 'entry', path, stat, isMount: true } : { kind: 'entry', path, stat };
+      if (!isLeftOut) {
+        if (held > 0) yield* release();
+        yield entry;
+      }
+      if (isClosed) {
+        if (!isLeftOut) yield { kind: 'mount', path };
+        continue;
+      }
+      const inner = attempt(() => folder.open(name, path, stat.size, sought));
+      if (inner === undefined) {
+        if (!rootHasGone()) {
+          yield { kind: 'vanished', path };
+          continue;
+        }
+        yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+        return;
+      }
+      if (typeof inner === 'string') {
+        // Of a folder that is left out, what would be taken back in cannot be read.
+        yield { kind: isLeftOut ? 'unreadable' : 'unlistable', path, error: inner };
+        continue;
+      }
+      const next = level(path, stat.dev, inner, rule, isMarked);
+      stack.push(next);
+      stack[stack.length - 1 - OPEN_FOLDERS]?.folder.close();
+      if (isLeftOut) {
+        next.held = entry;
+        held++;
+      } else if (next.markers !== undefined && !isWanted) {
+        yield markedBy(path, next.markers);
+      }
     }
-    if (typeof listing === 'string') {
-      // Of a folder that is left out, what would be taken back in cannot be read.
-      yield { kind: isLeftOut ? 'unreadable' : 'unlistable', path, error: listing };
-      continue;
-    }
-    const next = level(path, stat.dev, listing, rule, isMarked);
-    if (isLeftOut) {
-      next.held = entry;
-      held++;
-    } else if (next.markers !== undefined && !isWanted) {
-      yield markedBy(path, next.markers);
-    }
-    stack.push(next);
+    // What is open is there, wherever it was moved to.
+    if (rootHasGone()) yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+  } finally {
+    for (const { folder } of stack) folder.close();
   }
 }
 
@@ -206,25 +218,10 @@ function markedBy(path: ByteString, markers: ReadonlySet<ByteString>): Found {
   return { kind: 'marker', path, marker };
 }
 
-/** The stat, undefined when it has gone, or the error's code. */
-function lstat(path: ByteString): Stat | string | undefined {
+/** What comes of looking, undefined when it has gone, or the error's code. */
+function attempt<T>(look: () => T): T | string | undefined {
   try {
-    return lstatSync(toFsPath(path), { bigint: true });
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === undefined) throw error;
-    return GONE.has(code) ? undefined : code;
-  }
-}
-
-/** What a folder holds, undefined when it has gone, or the error's code. */
-function list(
-  folder: ByteString,
-  { size }: Stat,
-  sought: ReadonlySet<ByteString>,
-): Listing | string | undefined {
-  try {
-    return listNames(folder, size, sought);
+    return look();
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;

@@ -592,7 +592,11 @@ describe('what a comparison cannot read', () => {
     expect(away.host.compare().incidents).toEqual([{ kind: 'missing', path: away.root, carried: false }]);
   });
 
-  test('is carried over, not gone: the rest of a root that is taken away in the middle', async () => {
+  test.each([
+    ['deleted', ['same', 'same', 'carried', 'carried', 'incident']],
+    // What is open is still seen.
+    ['moved away', ['same', 'same', 'same', 'same', 'incident']],
+  ])('is not gone: the rest of a root that is %s in the middle', async (how, expected) => {
     const { host, root } = await newHost();
     put(root, { a: '', b: '', c: '' });
     host.compare();
@@ -601,10 +605,12 @@ describe('what a comparison cannot read', () => {
     const kinds: string[] = [];
     for (const change of compare(host.sources, reader, new Set())) {
       kinds.push(change.kind);
-      if (change.kind === 'same' && change.old.entry.path === `${root}/a`) renameSync(root, `${root}-away`);
+      if (change.kind !== 'same' || change.old.entry.path !== `${root}/a`) continue;
+      if (how === 'deleted') rmSync(root, { recursive: true });
+      else renameSync(root, `${root}-away`);
     }
     reader.close();
-    expect(kinds).toEqual(['same', 'same', 'carried', 'carried', 'incident']);
+    expect(kinds).toEqual(expected);
   });
 
   test('can be a root of which not even the stat can be had', async () => {

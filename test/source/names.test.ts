@@ -1,10 +1,7 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fromText, toFsPath } from '../../src/format/bytes.ts';
-import { hasNoNames, listNames, type Names, SortedNames } from '../../src/source/names.ts';
-import { temporaryFolder } from '../helpers/temporary.ts';
+
+import { type Names, SortedNames } from '../../src/source/names.ts';
 
 /** Any bytes but NUL and the slash, as names have them. */
 const name = fc
@@ -52,42 +49,5 @@ describe('many names', () => {
       count++;
     }
     expect(count).toBe(200_000);
-  });
-});
-
-describe('a folder', () => {
-  test.each([
-    ['small', 0n],
-    ['large', 1n << 30n],
-  ])('taken for a %s one is listed in order, and searched', async (_, size) => {
-    const folder = fromText(await temporaryFolder());
-    const given = [
-      'b',
-      'a',
-      'B',
-      'a b',
-      'ä',
-      Buffer.of(0xff, 0x61).toString('latin1'),
-      ...Array.from({ length: 2500 }, (_x, i) => `file ${(i * 7) % 2503}`),
-    ].map((text) => (text === 'ä' ? fromText(text) : text));
-    for (const one of given) writeFileSync(toFsPath(`${folder}/${one}`), '');
-    const { names, found } = listNames(folder, size, new Set(['B', 'file 7', 'absent']));
-    expect(all(names)).toEqual([...given].sort());
-    expect([...found].sort()).toEqual(['B', 'file 7']);
-  });
-
-  test.each([0n, 1n << 30n])('that is not there, or is none, is refused as node:fs does', async (size) => {
-    const folder = await temporaryFolder();
-    writeFileSync(join(folder, 'file'), '');
-    const list = (path: string) => () => listNames(fromText(path), size, new Set());
-    expect(list(join(folder, 'absent'))).toThrow(expect.objectContaining({ code: 'ENOENT' }));
-    expect(list(join(folder, 'file'))).toThrow(expect.objectContaining({ code: 'ENOTDIR' }));
-  });
-
-  test('is seen to be empty or not', async () => {
-    const folder = await temporaryFolder();
-    expect(hasNoNames(fromText(folder))).toBe(true);
-    writeFileSync(join(folder, 'file'), '');
-    expect(hasNoNames(fromText(folder))).toBe(false);
   });
 });

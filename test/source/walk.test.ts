@@ -11,16 +11,30 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { fromText, toBytes } from '../../src/format/bytes.ts';
 import { comparePaths } from '../../src/format/order.ts';
 import type { ByteString } from '../../src/model.ts';
+import { BY_PATH, type FolderReader, folderReader } from '../../src/source/folder.ts';
 import { selection } from '../../src/source/select.ts';
 import { type Found, type WalkOptions, walk } from '../../src/source/walk.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
-import { asNobody, mountTmpfs, unmount } from './rights.ts';
+import { asNobody, mountTmpfs } from './rights.ts';
 
-const ALL: WalkOptions = { selection: selection({ exclude: [] }), own: new Set() };
+/** How folders are looked at: every walk is the same, but where the sources change meanwhile. */
+const READERS: [string, FolderReader][] = [
+  ['by open descriptors', folderReader()],
+  ['by paths', BY_PATH],
+];
+let reader: FolderReader = BY_PATH;
+
+const ALL: WalkOptions = {
+  selection: selection({ exclude: [] }),
+  own: new Set(),
+  get reader() {
+    return reader;
+  },
+};
 
 /** Everything that a walk finds, as `kind path` below the root. */
 function found(root: string, options: WalkOptions = ALL): string[] {
@@ -43,7 +57,15 @@ function below(root: string, name: ByteString): Buffer {
   return Buffer.concat([Buffer.from(`${root}/`), toBytes(name)]);
 }
 
-describe('a walk', () => {
+test('on this machine, folders are looked at by open descriptors', () => {
+  expect(folderReader()).not.toBe(BY_PATH);
+});
+
+describe.each(READERS)('a walk %s', (_how, way) => {
+  beforeEach(() => {
+    reader = way;
+  });
+
   test('meets everything once, in the order of the manifest, whatever bytes are in the names', async () => {
     const root = await newRoot();
     const names = ['a', 'a-b', 'a.b', 'a b', 'A', '\n', '\t', '%', '\\', '\xff', '\xc3\xa4', '\x01', '~'];
@@ -191,22 +213,29 @@ describe('a walk', () => {
     expect(found(root)).toEqual(['unreadable / ENOENT']);
   });
 
-  test.each(['moved away', 'unmounted'])('notices that its root is %s in the middle', async (how) => {
-    const root = await newRoot();
-    if (how === 'unmounted') mountTmpfs(root);
-    for (const name of ['a', 'b', 'c']) {
-      mkdirSync(join(root, name));
-      writeFileSync(join(root, name, 'file'), '');
-    }
-    const met: string[] = [];
-    for (const f of walk(root, ALL)) {
-      met.push(describeFound(f, root));
-      if (f.path !== `${root}/a/file`) continue;
-      if (how === 'unmounted') unmount(root);
-      else renameSync(root, `${root}-away`);
-    }
-    expect(met).toEqual(['entry /', 'entry /a', 'entry /a/file', 'unlistable / ENOENT']);
-  });
+  test.each(['moved away', 'unmounted', 'replaced'])(
+    'notices that its root is %s in the middle',
+    async (how) => {
+      const root = await newRoot();
+      if (how === 'unmounted') mountTmpfs(root);
+      for (const name of ['a', 'b', 'c']) {
+        mkdirSync(join(root, name));
+        writeFileSync(join(root, name, 'file'), '');
+      }
+      const met: string[] = [];
+      for (const f of walk(root, ALL)) {
+        met.push(describeFound(f, root));
+        if (f.path !== `${root}/a/file`) continue;
+        if (how === 'unmounted') execFileSync('umount', ['--lazy', root]);
+        else renameSync(root, `${root}-away`);
+        if (how === 'replaced') mkdirSync(root);
+      }
+      // What is open is still seen, and never the whole truth.
+      const seen = ['entry /', 'entry /a', 'entry /a/file'];
+      const rest = ['entry /b', 'entry /b/file', 'entry /c', 'entry /c/file'];
+      expect(met).toEqual([...seen, ...(way === BY_PATH ? [] : rest), 'unlistable / ENOENT']);
+    },
+  );
 
   test('reaches into trees that are deep, and says where a path is too long to be reached', async () => {
     const root = await newRoot();

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ByteString } from '../model.ts';
 import { OpenFolders } from '../target/open-folders.ts';
+import { VolumeMemory } from '../volume/memory.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { StopFlag } from '../worker/stop.ts';
 import { checkFiles } from './check-files.ts';
@@ -54,6 +55,7 @@ function optionsFor({ root, rootFd, owner, replace }: TargetData): WriteOptions 
     folders: new OpenFolders(root, rootFd),
     owner,
     replace,
+    memory: new VolumeMemory(),
     checkpoint: () => stop.check(),
     onProgress: (moreFiles, moreBytes) => {
       files += moreFiles;

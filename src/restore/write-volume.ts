@@ -9,6 +9,7 @@ import { endsRestore, writeFailed } from '../target/failure.ts';
 import { clear, createFile, type FsPath, reopenFile } from '../target/folder.ts';
 import type { OpenFolders } from '../target/open-folders.ts';
 import { type ChunkTaker, unpackChunks } from '../volume/chunks.ts';
+import type { VolumeMemory } from '../volume/memory.ts';
 import {
   attributesOf,
   digestOf,
@@ -28,6 +29,8 @@ export interface WriteOptions {
   replace: boolean;
   /** Hears now and then how much was done since it heard last. */
   onProgress: (files: number, bytes: number) => void;
+  /** For taking volumes apart. */
+  memory: VolumeMemory;
   /** Called between chunks and between pieces of a file; throws where the worker was told to stop. */
   checkpoint: () => void;
 }
@@ -47,7 +50,7 @@ export async function writeVolume(
   const writer = new VolumeWriter(job, await more(), more, options);
   let damage: HoldfastError | undefined;
   try {
-    await unpackChunks(job.ciphertext, job.sessionKey, job, writer);
+    await unpackChunks(job.ciphertext, job.sessionKey, job, writer, options.memory);
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'damage') throw error;
     damage = error;

@@ -11,6 +11,7 @@ import { fetchObject } from '../store/fetch-object.ts';
 import { ObjectPlaces } from '../store/object-places.ts';
 import type { Store } from '../store/store.ts';
 import { type ChunkTaker, takeApart } from '../volume/chunks.ts';
+import { VolumeMemory } from '../volume/memory.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { NewFiles } from './files.ts';
 import type { Findings } from './findings.ts';
@@ -35,6 +36,7 @@ export interface ContentOptions {
 /** The same, with the thread that opens volumes. */
 interface ContentRequest extends ContentOptions {
   opening: Opening;
+  memory: VolumeMemory;
 }
 
 /** Volumes fetched at once: the next one is on its way while one is unpacked. */
@@ -50,7 +52,8 @@ export async function checkContent(points: readonly Point[], options: ContentOpt
   const scratch = new Scratch(options.scratch);
   const opening = new Opening();
   opening.prepare();
-  const request = { ...options, opening };
+  const memory = new VolumeMemory();
+  const request = { ...options, opening, memory };
   const tables = new ChunkTables(points);
   let files = 0;
   try {
@@ -60,6 +63,7 @@ export async function checkContent(points: readonly Point[], options: ContentOpt
     }
   } finally {
     scratch.close();
+    memory.free();
     await opening.close();
   }
   return files;
@@ -108,7 +112,7 @@ async function checkVolumes(
   point: Point,
   files: NewFiles,
   chunks: ChunkTable,
-  { store, key, opening, findings, patience, onObject }: ContentRequest,
+  { store, key, opening, memory, findings, patience, onObject }: ContentRequest,
 ): Promise<void> {
   const order = files.volumes.inOrder().map((index) => ({ index, ...files.volumes.get(index) }));
   const places = new ObjectPlaces(order.reduce((most, { object }) => Math.max(most, object.size), 0));
@@ -136,7 +140,7 @@ async function checkVolumes(
         };
         const sessionKey = await openSessionKey(got, key, name);
         const content = opening.contentOf(got, sessionKey, name);
-        await takeApart(content, { object: name, plainSize: object.plainSize }, taker);
+        await takeApart(content, { object: name, plainSize: object.plainSize }, taker, memory);
         good = true;
         patience.succeeded();
       }

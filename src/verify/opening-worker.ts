@@ -1,7 +1,8 @@
 /** The thread behind opening.ts: decrypts and decompresses volumes, a few pieces ahead of whoever takes them. */
 import { parentPort } from 'node:worker_threads';
 import { FRAME_CONTENT } from '../volume/compress.ts';
-import { contentOf, ONE_CALL } from '../volume/content.ts';
+import { contentOf } from '../volume/content.ts';
+import { ONE_CALL, VolumeMemory } from '../volume/memory.ts';
 import { packError } from '../worker/start.ts';
 import type { FromOpener, ToOpener } from './opening.ts';
 
@@ -28,6 +29,8 @@ function place(bytes: number): Buffer {
   return Buffer.from(memory, 0, bytes);
 }
 
+const memory = new VolumeMemory(place);
+
 let ahead = 0;
 let isDropped = false;
 let onTaken: (() => void) | undefined;
@@ -35,7 +38,7 @@ let onTaken: (() => void) | undefined;
 async function open({ ciphertext, sessionKey, object }: Extract<ToOpener, { kind: 'open' }>): Promise<void> {
   ahead = 0;
   isDropped = false;
-  for await (const piece of contentOf(ciphertext, sessionKey, { object }, place)) {
+  for await (const piece of contentOf(ciphertext, sessionKey, { object }, memory)) {
     while (ahead >= AHEAD && !isDropped) {
       await new Promise<void>((resolve) => {
         onTaken = resolve;

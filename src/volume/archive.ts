@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { copyBytes } from '../copy.ts';
 import { CHUNK_LIMIT } from '../format/limits.ts';
-import { free } from '../free.ts';
+import type { VolumeMemory } from './memory.ts';
 
 /** What becomes of the chunks of a volume, each known by its position in it (from 0). */
 export interface ChunkTaker {
@@ -43,6 +43,7 @@ export class Archive {
   thrown: { error: unknown } | undefined;
   readonly #plainSize: number;
   readonly #taker: ChunkTaker;
+  readonly #memory: Pick<VolumeMemory, 'chunk'>;
   #expecting: Expecting = 'header';
   /** Bytes of what is expected that are still to come. */
   #left = BLOCK;
@@ -59,8 +60,9 @@ export class Archive {
   #zeros = 0;
   #badChunk: string | undefined;
 
-  /** `plainSize`: what the whole archive has, in bytes. */
-  constructor(plainSize: number, taker: ChunkTaker) {
+  /** `plainSize`: what the whole archive has, in bytes. `memory`: for chunks that lie in several pieces. */
+  constructor(plainSize: number, taker: ChunkTaker, memory: Pick<VolumeMemory, 'chunk'>) {
+    this.#memory = memory;
     this.#plainSize = plainSize;
     this.#taker = taker;
   }
@@ -100,14 +102,13 @@ export class Archive {
     const passes = this.#expecting === 'padding' || this.#skip;
     if (passes || (this.#have === 0 && this.#left === 0)) return this.#left === 0 ? part : undefined;
     if (this.#have === 0)
-      this.#held = this.#expecting === 'header' ? this.#header : Buffer.allocUnsafeSlow(this.#size);
+      this.#held = this.#expecting === 'header' ? this.#header : this.#memory.chunk(this.#size);
     copyBytes(part, this.#held, this.#have);
     this.#have += part.length;
     return this.#left === 0 ? this.#held : undefined;
   }
 
   #taken(whole: Buffer): void | Promise<void> {
-    const gathered = this.#have > 0;
     this.#have = 0;
     switch (this.#expecting) {
       case 'header':
@@ -121,7 +122,7 @@ export class Archive {
           this.#skip = false;
           return;
         }
-        return this.#takeContent(whole, gathered);
+        return this.#takeContent(whole);
       }
       case 'padding':
         this.#expect('header', BLOCK);
@@ -155,27 +156,21 @@ export class Archive {
     this.#expect('content', this.#size);
   }
 
-  #takeContent(chunk: Buffer, isOwn: boolean): void | Promise<void> {
+  #takeContent(chunk: Buffer): void | Promise<void> {
     const isChecked = this.#taker.checks?.(this.#position) === true;
     if (!isChecked && hash('sha256', chunk, 'hex') !== this.#digest) {
       this.#badChunk ??= `holds a chunk that does not match its digest (position ${this.#position})`;
-      if (isOwn) free(chunk);
       return;
     }
     const failed = (error: unknown): never => {
       this.thrown = { error };
       throw error;
     };
-    const done = () => {
-      if (isOwn) free(chunk);
-    };
     try {
-      const taking = this.#taker.take(this.#position, this.#digest, chunk);
-      if (taking !== undefined) return taking.then(done, failed);
+      return this.#taker.take(this.#position, this.#digest, chunk)?.catch(failed);
     } catch (error) {
       failed(error);
     }
-    done();
   }
 
   #expect(what: Expecting, bytes: number): void {

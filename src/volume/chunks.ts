@@ -2,6 +2,7 @@
 import type { SessionKey } from '../crypto/decrypt.ts';
 import { Archive, type ChunkTaker, MalformedArchive } from './archive.ts';
 import { contentOf, damaged } from './content.ts';
+import { VolumeMemory } from './memory.ts';
 
 export type { ChunkTaker } from './archive.ts';
 
@@ -27,9 +28,11 @@ export async function unpackChunks(
   sessionKey: SessionKey,
   expected: ExpectedVolume,
   taker: ChunkTaker,
+  memory?: VolumeMemory,
 ): Promise<void> {
   const { object } = expected;
-  await takeApart(contentOf(ciphertext, sessionKey, { object, isKnown: true }), expected, taker);
+  const content = contentOf(ciphertext, sessionKey, { object, isKnown: true }, memory);
+  await takeApart(content, expected, taker, memory);
 }
 
 /** The same, given the content in pieces, as it comes from contentOf(). */
@@ -37,8 +40,10 @@ export async function takeApart(
   content: AsyncIterable<Buffer>,
   { object, plainSize }: ExpectedVolume,
   taker: ChunkTaker,
+  memory?: VolumeMemory,
 ): Promise<void> {
-  const archive = new Archive(plainSize, taker);
+  const room = memory ?? new VolumeMemory();
+  const archive = new Archive(plainSize, taker, room);
   try {
     for await (const piece of content) await archive.take(piece);
     archive.end();
@@ -46,5 +51,7 @@ export async function takeApart(
     if (archive.thrown !== undefined) throw archive.thrown.error;
     if (error instanceof MalformedArchive) throw damaged(object, error.message, error);
     throw error;
+  } finally {
+    if (memory === undefined) room.free();
   }
 }

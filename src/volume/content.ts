@@ -6,15 +6,14 @@ import { PIECE_SIZE } from '../crypto/pieces.ts';
 import { HoldfastError } from '../errors.ts';
 import { WINDOW_LOG } from '../format/limits.ts';
 import { freeBuffer } from '../free.ts';
-import { FrameDecompressor, type Place } from './decompress.ts';
+import { FrameDecompressor } from './decompress.ts';
 import { type Frame, framesOf } from './frame.ts';
+import { ONE_CALL, VolumeMemory } from './memory.ts';
 
 /** Small writes and reads are dear: each is a hop to another thread. */
 const PIECE = 1024 * 1024;
 /** Pieces as small as this are copied rather than waited for. */
 const SMALL = 128 * 1024;
-/** Frames of so much content, more than the program makes, are opened in one call, if they have not grown. */
-export const ONE_CALL = 2 ** WINDOW_LOG;
 const DECOMPRESSION = {
   chunkSize: PIECE,
   params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
@@ -25,7 +24,7 @@ export type ContentLimits = Pick<OpenLimits, 'isKnown'> & { object: string };
 
 /**
  * Yields the content of a sealed object in pieces of at most 8 MiB, whose memory is used again, or given back, when more is asked for, unless it
- * was moved away by then. `place` gives memory for frames, one after the other. They come before the end of the object was seen: it is good only when the generator has ended.
+ * was moved away by then. `memory` is used for it, and kept; without it, what is needed is given back in the end. They come before the end of the object was seen: it is good only when the generator has ended.
  *
  * Errors: `damage`, naming the object, for everything that is not as docs/format.md, section 3, says.
  */
@@ -33,15 +32,15 @@ export async function* contentOf(
   ciphertext: Uint8Array,
   sessionKey: SessionKey,
   limits: ContentLimits,
-  place?: Place,
+  memory?: VolumeMemory,
 ): AsyncGenerator<Buffer, void> {
   const { object } = limits;
-  const decompressor = new FrameDecompressor(place);
-  const room = Buffer.allocUnsafeSlow(ONE_CALL + 2 * PIECE_SIZE);
+  const room = memory ?? new VolumeMemory();
+  const decompressor = new FrameDecompressor((bytes) => room.content(bytes));
   let isStreaming = false;
   try {
     for (const frame of framesOf(compressed(ciphertext, sessionKey, limits))) {
-      const { bytes, isWhole } = gather(frame, room);
+      const { bytes, isWhole } = gather(frame, room.frame());
       const { contentSize } = frame;
       if (isWhole && contentSize !== undefined && contentSize <= ONE_CALL)
         // In this thread: streams copy more, and hop to another thread for each piece.
@@ -58,7 +57,8 @@ export async function* contentOf(
   } finally {
     decompressor.free();
     // A stream that was given up in its midst may still be reading in it, in a thread of Node's.
-    if (!isStreaming) freeBuffer(room.buffer);
+    if (isStreaming) room.leaveFrame();
+    if (memory === undefined) room.free();
   }
 }
 

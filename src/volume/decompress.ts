@@ -6,6 +6,7 @@ import { constants, zstdDecompressSync } from 'node:zlib';
 import { WINDOW_LOG } from '../format/limits.ts';
 import { freeBuffer } from '../free.ts';
 import { type NativeFunction, native } from '../native.ts';
+import type { Place } from './memory.ts';
 
 /** zlib takes no smaller buffer. */
 const LEAST_CHUNK = 64;
@@ -42,9 +43,6 @@ function load(): Zstd | undefined {
     return undefined;
   }
 }
-
-/** Gives memory for so many bytes. */
-export type Place = (bytes: number) => Buffer;
 
 export class FrameDecompressor {
   readonly #place: Place;

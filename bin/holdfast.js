@@ -28,12 +28,15 @@ const MIB = 1024 * 1024;
  * ever freed are taken, and to which they return for good. It reads these when a process starts. Larger buffers than the second says are given back to the
  * system when they are freed: those of 4 MiB, of which a backup needs one after the other, are kept, for to get them costs a tenth of its time; a restore
  * has several sizes of them, and would need 60 MB more. What is trimmed must be much: a threshold of 2 MiB cost a backup of small files
- * 7 of 21 s of processor time.
+ * 7 of 21 s of processor time. Large buffers are to have huge pages, where the system gives them to those who ask: on a virtual machine each page that is
+ * new can take 15 microseconds, which was an eighth of the time of a restore. What the user has set besides stays as it is.
  */
+const HUGE_PAGES = 'glibc.malloc.hugetlb=1';
 const THRIFTY = {
   MALLOC_ARENA_MAX: '2',
   MALLOC_MMAP_THRESHOLD_: `${(commandOf() === 'backup' ? 8 : 2) * MIB}`,
   MALLOC_TRIM_THRESHOLD_: `${64 * MIB}`,
+  ...([undefined, HUGE_PAGES].includes(process.env.GLIBC_TUNABLES) ? { GLIBC_TUNABLES: HUGE_PAGES } : {}),
 };
 
 /** The command that was asked for. */
@@ -60,7 +63,7 @@ function collectOften() {
 
 /** Whether the command is a heavy one, and the user has not said how memory is to be kept. */
 function wantsThrift() {
-  return HEAVY.includes(commandOf()) && !Object.keys(THRIFTY).some((name) => name in process.env);
+  return HEAVY.includes(commandOf()) && !Object.keys(process.env).some((name) => name.startsWith('MALLOC_'));
 }
 
 /** Starts this process over under other settings; returns where that is not possible, which does no harm. */

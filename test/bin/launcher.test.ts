@@ -114,8 +114,19 @@ describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => 
     const report = JSON.parse(stdout) as { started: string[]; env: string[]; flags: string[] };
     expect(report).toMatchObject({ argv: ['backup', '-c', 'a b', '\u{1f600}'] });
     expect(report.started).toContain('MALLOC_ARENA_MAX=2');
+    expect(report.started).toContain('GLIBC_TUNABLES=glibc.malloc.hugetlb=1');
     expect(report.flags).toContainEqual(expect.stringMatching(/^--max-semi-space-size=\d+$/));
-    expect(report.env.filter((name) => name.startsWith('MALLOC_'))).toEqual([]);
+    expect(report.env.filter((name) => /^(MALLOC_|GLIBC_TUNABLES$)/.test(name))).toEqual([]);
+  });
+
+  test('what the user has told the C library of other things goes on to the program and its commands', async () => {
+    const own = { ...env(tree.oldPath), GLIBC_TUNABLES: 'glibc.rtld.nns=8' };
+    const { code, stdout } = await run([...nodes()[age], 'backup'], own);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as { started: string[]; env: string[] };
+    expect(report.started).toContain('GLIBC_TUNABLES=glibc.rtld.nns=8');
+    expect(report.started).toContain('MALLOC_ARENA_MAX=2');
+    expect(report.env.filter((name) => /^(MALLOC_|GLIBC_TUNABLES$)/.test(name))).toEqual(['GLIBC_TUNABLES']);
   });
 
   test('settings of memory that the user has made stay as they are', async () => {

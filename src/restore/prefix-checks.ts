@@ -17,7 +17,7 @@ import type { Plan } from './plan.ts';
 const LARGE = 8 * 1024 * 1024;
 /** Files that are read at once; more of them are left to the end. */
 const MOST = 4;
-const PIECE = 1024 * 1024;
+const PIECE = 512 * 1024;
 
 export interface PrefixCheckOptions {
   plan: Plan;
@@ -121,7 +121,9 @@ class PrefixCheck {
   readonly #prefix: Prefix;
   readonly #complete: (digest: string) => JobResult | undefined;
   readonly #digest = new RunningDigest();
-  readonly #buffer = Buffer.allocUnsafeSlow(PIECE);
+  /** While what lies in the one is digested, the other is read into. */
+  readonly #buffers = [Buffer.allocUnsafeSlow(PIECE), Buffer.allocUnsafeSlow(PIECE)] as const;
+  #turn: 0 | 1 = 0;
   #at = 0;
   #ready = 0;
   /** Of `prefix`, what counts next. */
@@ -164,13 +166,24 @@ class PrefixCheck {
 
   async #read(): Promise<void> {
     this.#isIdle = false;
-    while (this.#at < this.#ready && !this.#isFailed && !this.#isClosed) {
-      const length = await readAt(this.#fd, this.#buffer, Math.min(PIECE, this.#ready - this.#at), this.#at);
-      this.#isFailed = length === 0;
-      this.#digest.update(this.#buffer.subarray(0, length));
-      this.#at += length;
+    for (let piece = this.#nextPiece(); piece !== undefined; ) {
+      const bytes = await piece;
+      this.#isFailed = bytes.length === 0;
+      this.#at += bytes.length;
+      const following = this.#nextPiece();
+      this.#digest.update(bytes);
+      piece = following ?? this.#nextPiece();
     }
     this.#isIdle = true;
+  }
+
+  /** Reads on, as far as there is anything; undefined where there is nothing. Empty where that fails. */
+  #nextPiece(): Promise<Uint8Array> | undefined {
+    const length = Math.min(PIECE, this.#ready - this.#at);
+    if (length <= 0 || this.#isFailed || this.#isClosed) return undefined;
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    const buffer = this.#buffers[this.#turn];
+    return readAt(this.#fd, buffer, length, this.#at).then((bytesRead) => buffer.subarray(0, bytesRead));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Folders by their open descriptors: what is in them, and what lstat says of each. The kernel need not go the whole way from the root for each name, nor Node make its objects. */
 import { constants } from 'node:fs';
+import { constants as system } from 'node:os';
 import type { ByteString } from '../model.ts';
 import { type Calls, calls, checked } from './calls.ts';
 import { packDevice } from './device-number.ts';
@@ -68,11 +69,11 @@ export class Statx {
   }
 
   get ctimeNs(): bigint {
-    return BigInt.asIntN(64, (this.#s64[12] as bigint) * NANOSECONDS + BigInt(this.#u32[26] as number));
+    return (this.#s64[12] as bigint) * NANOSECONDS + BigInt(this.#u32[26] as number);
   }
 
   get mtimeNs(): bigint {
-    return BigInt.asIntN(64, (this.#s64[14] as bigint) * NANOSECONDS + BigInt(this.#u32[30] as number));
+    return (this.#s64[14] as bigint) * NANOSECONDS + BigInt(this.#u32[30] as number);
   }
 
   get rdev(): bigint {
@@ -120,14 +121,20 @@ function folderCallsOf(
     path[name.length] = 0;
     return path;
   };
+  /** Some file systems answer that a signal came: as Node's own calls do, it is asked again. */
+  const ask = (call: string, once: () => number) => {
+    let result = once();
+    while (result < 0 && c.errno() === system.errno.EINTR) result = once();
+    return checked(result, call);
+  };
   return {
-    open: (folder, name) => checked(c.openat(folder, at(name), OPEN_FOLDER), 'openat'),
+    open: (folder, name) => ask('openat', () => c.openat(folder, at(name), OPEN_FOLDER)),
     close(fd) {
       c.close(fd);
     },
     names(fd, each) {
       for (;;) {
-        const length = checked(c.getdents64(fd, names, names.length), 'getdents64');
+        const length = ask('getdents64', () => c.getdents64(fd, names, names.length));
         if (length === 0) return;
         for (let record = 0; record < length; ) {
           const begin = record + RECORD_NAME;
@@ -140,7 +147,7 @@ function folderCallsOf(
       }
     },
     lstat(folder, name) {
-      checked(c.statx(folder, at(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, answer.bytes), 'statx');
+      ask('statx', () => c.statx(folder, at(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, answer.bytes));
       return answer;
     },
   };

@@ -1,5 +1,6 @@
 /** A folder that is walked: its names, and what lstat says of each of them. */
 import { lstatSync, opendirSync } from 'node:fs';
+import { systemCode } from '../errors.ts';
 import { toFsPath } from '../format/bytes.ts';
 import { AT_CWD, type FolderCalls, folderCalls, PATH_MAX } from '../linux/folders.ts';
 import type { ByteString } from '../model.ts';
@@ -18,6 +19,8 @@ export interface Folder extends Listing {
 
 /** How folders are looked at. */
 export interface FolderReader {
+  /** What was opened stays what it was, wherever it is moved to: that it has been can be seen by paths alone. */
+  readonly holds: boolean;
   lstat(path: ByteString): Stat;
   open(path: ByteString, size: bigint, sought: ReadonlySet<ByteString>): Folder;
 }
@@ -37,12 +40,23 @@ function byDescriptor(calls: FolderCalls): FolderReader {
     };
     // Of a path that is too long nothing can be read: it is refused as it is elsewhere.
     const isNear = (path: ByteString) => fd !== AT_CWD && path.length < PATH_MAX;
+    /** Does what is asked for in this folder, or by the whole path. */
+    const find = <T>(name: ByteString, path: ByteString, look: (at: number, name: ByteString) => T): T => {
+      if (!isNear(path)) return look(AT_CWD, path);
+      try {
+        return look(fd, name);
+      } catch (error) {
+        if (systemCode(error) !== 'ESTALE') throw error;
+        // Another client of a network file system has taken the folder away: the way from the root says what is there now.
+        close();
+        return look(AT_CWD, path);
+      }
+    };
     try {
       return {
         ...listNames(size, sought, (each) => calls.names(fd, each)),
-        lstat: (name, path) => statOf(isNear(path) ? calls.lstat(fd, name) : calls.lstat(AT_CWD, path)),
-        open: (name, path, size, sought) =>
-          isNear(path) ? open(fd, name, size, sought) : open(AT_CWD, path, size, sought),
+        lstat: (name, path) => find(name, path, (at, name) => statOf(calls.lstat(at, name))),
+        open: (name, path, size, sought) => find(name, path, (at, name) => open(at, name, size, sought)),
         close,
       };
     } catch (error) {
@@ -51,6 +65,7 @@ function byDescriptor(calls: FolderCalls): FolderReader {
     }
   };
   return {
+    holds: true,
     lstat: (path) => statOf(calls.lstat(AT_CWD, path)),
     open: (path, size, sought) => open(AT_CWD, path, size, sought),
   };
@@ -61,6 +76,7 @@ const BATCH = 1024;
 
 /** Exported for tests: what is done where nothing but node:fs can be had. */
 export const BY_PATH: FolderReader = {
+  holds: false,
   lstat: (path) => lstatSync(toFsPath(path), { bigint: true }),
   open(path, size, sought) {
     return {

@@ -28,8 +28,9 @@ const FIELDS = [
   'ctimeNs',
 ] as const;
 
-/** Words of 64 bits that a stat takes. */
-export const STAT_WORDS = FIELDS.length;
+/** Words of 64 bits that a stat takes: one for each field, and what is left of the two times, which end in the year 2262 else. */
+export const STAT_WORDS = FIELDS.length + 2;
+const MOST = 2n ** 63n - 1n;
 
 /** Writes a stat to STAT_WORDS words, from `at` on. */
 export function packStat(stat: Stat, words: BigInt64Array, at: number): void {
@@ -44,6 +45,17 @@ export function packStat(stat: Stat, words: BigInt64Array, at: number): void {
   words[at + 8] = stat.blocks;
   words[at + 9] = stat.mtimeNs;
   words[at + 10] = stat.ctimeNs;
+  words[at + 11] = upperHalf(stat.mtimeNs);
+  words[at + 12] = upperHalf(stat.ctimeNs);
+}
+
+/** What a word of 64 bits, which takes the lower half, leaves of a number. */
+function upperHalf(value: bigint): bigint {
+  return value >= 0n && value <= MOST ? 0n : value >> 64n;
+}
+
+function whole(lower: bigint, upper: bigint): bigint {
+  return upper === 0n && lower >= 0n ? lower : (upper << 64n) | BigInt.asUintN(64, lower);
 }
 
 /** The stat that packStat() wrote there: a copy. */
@@ -58,8 +70,8 @@ export function unpackStat(words: BigInt64Array, at: number): Stat {
     words[at + 6] as bigint,
     words[at + 7] as bigint,
     words[at + 8] as bigint,
-    words[at + 9] as bigint,
-    words[at + 10] as bigint,
+    whole(words[at + 9] as bigint, words[at + 11] as bigint),
+    whole(words[at + 10] as bigint, words[at + 12] as bigint),
   );
 }
 

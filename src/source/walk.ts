@@ -41,8 +41,10 @@ export interface WalkOptions {
   reader?: FolderReader;
 }
 
-/** Folders that are held open at the same time, the deepest ones: what lies above them is found by its path. */
+/** Folders that are held open at the same time, the root and the deepest ones: what lies in the others is found by its path. */
 const OPEN_FOLDERS = 64;
+/** Names between two looks whether the root is still there, where it is held open: what else lies in it is then left, and not reported one by one. */
+const NAMES_BETWEEN = 256;
 
 /** Some file systems have longer names than the format, which takes what Linux itself has. */
 const TOO_LONG = 'ENAMETOOLONG';
@@ -117,6 +119,7 @@ function* walkFolder(
   };
   stack.push(level(root, rootStat.dev, first, patterns.decide(root, true), false));
   let held = 0;
+  let names = 0;
   /** Folders that are left out themselves, and hold something that is not. */
   const release = (): Found[] => {
     held = 0;
@@ -137,6 +140,10 @@ function* walkFolder(
         continue;
       }
       checkpoint?.();
+      if (reader.holds && ++names % NAMES_BETWEEN === 0 && rootHasGone()) {
+        yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+        return;
+      }
       const path = joinPath(top.path, name);
       const { folder } = top;
       const stat = name.length > COMPONENT_LIMIT ? TOO_LONG : attempt(() => folder.lstat(name, path));
@@ -198,7 +205,7 @@ function* walkFolder(
       }
       const next = level(path, stat.dev, inner, rule, isMarked);
       stack.push(next);
-      stack[stack.length - 1 - OPEN_FOLDERS]?.folder.close();
+      if (stack.length > OPEN_FOLDERS) stack[stack.length - OPEN_FOLDERS]?.folder.close();
       if (isLeftOut) {
         next.held = entry;
         held++;
@@ -206,8 +213,7 @@ function* walkFolder(
         yield markedBy(path, next.markers);
       }
     }
-    // What is open is there, wherever it was moved to.
-    if (rootHasGone()) yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+    if (reader.holds && rootHasGone()) yield { kind: 'unlistable', path: root, error: ROOT_GONE };
   } finally {
     for (const { folder } of stack) folder.close();
   }

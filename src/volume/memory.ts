@@ -12,7 +12,7 @@ export type Place = (bytes: number) => Buffer;
 /** Frames of so much content, more than the program makes, are opened in one call, if they have not grown. */
 export const ONE_CALL = 2 ** WINDOW_LOG;
 
-/** What is never used of it takes no room. One volume at a time. */
+/** What is never used of it takes no room, but for the rest of a huge page. One volume at a time. */
 export class VolumeMemory {
   readonly #place: Place | undefined;
   #frame: Buffer | undefined;

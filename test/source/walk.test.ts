@@ -237,6 +237,27 @@ describe.each(READERS)('a walk %s', (_how, way) => {
     },
   );
 
+  test('leaves the rest of a root that is taken away, rather than tell of each entry', async () => {
+    const root = await newRoot();
+    for (let i = 0; i < 1000; i++) writeFileSync(join(root, `file ${1000 + i}`), '');
+    const met: Found[] = [];
+    for (const f of walk(root, ALL)) {
+      met.push(f);
+      if (met.length === 2) renameSync(root, `${root}-away`);
+    }
+    expect(met.at(-1)).toEqual({ kind: 'unlistable', path: root, error: 'ENOENT' });
+    expect(met.length).toBeLessThan(300);
+    // That it is there again must not make it look whole.
+    renameSync(`${root}-away`, root);
+    met.length = 0;
+    for (const f of walk(root, ALL)) {
+      met.push(f);
+      if (met.length === 2) renameSync(root, `${root}-away`);
+      if (f.kind === 'unlistable') renameSync(`${root}-away`, root);
+    }
+    expect(met.filter(({ kind }) => kind === 'unlistable')).toHaveLength(1);
+  });
+
   test('reaches into trees that are deep, and says where a path is too long to be reached', async () => {
     const root = await newRoot();
     const name = 'd'.repeat(250);

@@ -104,6 +104,8 @@ function* walkFolder(
       now === undefined || (typeof now === 'object' && (now.dev !== rootStat.dev || now.ino !== rootStat.ino))
     );
   };
+  /** What is told once the root has gone: the rest of it has not been deleted one by one. */
+  const lostRoot: Found = { kind: 'unlistable', path: root, error: ROOT_GONE };
   const stack: Level[] = [];
   const sought = markersOf(selection);
   const first = attempt(() => reader.open(root, rootStat.size, sought)) ?? ROOT_GONE;
@@ -141,7 +143,7 @@ function* walkFolder(
       }
       checkpoint?.();
       if (reader.holds && ++names % NAMES_BETWEEN === 0 && rootHasGone()) {
-        yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+        yield lostRoot;
         return;
       }
       const path = joinPath(top.path, name);
@@ -152,8 +154,7 @@ function* walkFolder(
           yield { kind: 'vanished', path };
           continue;
         }
-        // The rest of it has not been deleted one by one.
-        yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+        yield lostRoot;
         return;
       }
       const isFolder = typeof stat === 'object' && stat.isDirectory();
@@ -195,7 +196,7 @@ function* walkFolder(
           yield { kind: 'vanished', path };
           continue;
         }
-        yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+        yield lostRoot;
         return;
       }
       if (typeof inner === 'string') {
@@ -213,7 +214,7 @@ function* walkFolder(
         yield markedBy(path, next.markers);
       }
     }
-    if (reader.holds && rootHasGone()) yield { kind: 'unlistable', path: root, error: ROOT_GONE };
+    if (reader.holds && rootHasGone()) yield lostRoot;
   } finally {
     for (const { folder } of stack) folder.close();
   }

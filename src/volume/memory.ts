@@ -1,6 +1,6 @@
 /**
  * Memory for taking volumes apart, used for one after the other. Memory that is new has to be found and cleared by the system page by page, which on a virtual
- * machine can take longer than what is done with it: with new memory for each volume and each large chunk, a restore of photos took a sixth longer.
+ * machine can take longer than what is done with it: with new memory for each volume and each large chunk, a restore of photos took a fifth longer.
  */
 import { PIECE_SIZE } from '../crypto/pieces.ts';
 import { CHUNK_LIMIT, WINDOW_LOG } from '../format/limits.ts';

@@ -9,12 +9,18 @@ export default defineConfig({
     // The servers of a run stop within it.
     teardownTimeout: 60_000,
     pool: 'forks',
+    globalSetup: ['test/helpers/stripped.ts'],
+    execArgv: ['--import=./test/helpers/load-stripped.js'],
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [SERVERS] } },
       {
         extends: true,
-        test: { name: 'servers', include: [SERVERS], globalSetup: ['test/servers/global-setup.ts'] },
+        test: {
+          name: 'servers',
+          include: [SERVERS],
+          globalSetup: ['test/helpers/stripped.ts', 'test/servers/global-setup.ts'],
+        },
       },
     ],
   },

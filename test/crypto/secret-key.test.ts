@@ -7,7 +7,7 @@ import * as openpgp from 'openpgp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isRecipient, loadSecretKey, open, parseSecretKey, type SecretKey } from '../../src/crypto/open.ts';
 import { parseRecipients, seal } from '../../src/crypto/seal.ts';
-import { project } from '../helpers/script.ts';
+import { project, STRIP_TYPES } from '../helpers/script.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 import { Gnupg } from './gnupg.ts';
 import { collect, failure } from './streams.ts';
@@ -121,9 +121,11 @@ describe('the form that is posted to worker threads', () => {
         parentPort.postMessage(Buffer.concat(pieces).toString());
       })();`;
     const module = pathToFileURL(project('src/crypto/open.ts')).href;
-    // Node 22.15 to 22.17 strips types only when asked to.
-    const execArgv = process.features.typescript ? [] : ['--experimental-strip-types'];
-    const worker = new Worker(code, { eval: true, execArgv, workerData: { secret, message, module } });
+    const worker = new Worker(code, {
+      eval: true,
+      execArgv: [...STRIP_TYPES],
+      workerData: { secret, message, module },
+    });
     try {
       const answer = await new Promise((resolve, reject) => {
         worker.once('message', resolve);

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-/** Node 22.15 to 22.17 strips types only when asked to. */
-export const STRIP_TYPES: readonly string[] = process.features.typescript
-  ? []
-  : ['--experimental-strip-types'];
+/** What Node is told to run TypeScript: 22.15 to 22.17 strips types only when asked to, and what is stripped already is loaded (stripped.ts). */
+export const STRIP_TYPES: readonly string[] = [
+  ...(process.features.typescript ? [] : ['--experimental-strip-types']),
+  `--import=${new URL('load-stripped.js', import.meta.url).href}`,
+];
 
 /** Absolute path of a file of the project, given from its root. */
 export function project(path: string): string {

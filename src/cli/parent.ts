@@ -1,11 +1,11 @@
-/** The program's side of the hand-over from an older Node: it ends with its parent, and tells it which signals came (bin/holdfast.js). */
+/** The program's side of the hand-over from an older Node: it ends with its parent, and tells it which signals came (bin/launch.js). */
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import process from 'node:process';
 
 const PARENT_FD = 'HOLDFAST_PARENT_FD';
 
-/** Those that bin/holdfast.js forwards. */
+/** Those that bin/launch.js forwards. */
 const FORWARDED = new Set<string | symbol>([
   'SIGINT',
   'SIGTERM',

@@ -52,7 +52,7 @@ export function goalsOf(report: Report): Goal[] {
     2,
     ratio(find('chain', 'restore of the last point'), find('chain', 'restore of that')),
   );
-  for (const work of ['--version', '--version, handed over']) {
+  for (const work of ['--version', '--version, under', '--version, handed over']) {
     add(`start-up, holdfast ${work}: seconds`, 0.25, find('start-up', work)?.seconds);
   }
   return goals;

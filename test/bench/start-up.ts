@@ -1,4 +1,4 @@
-/** How long programs take to start: each prints its version; Holdfast besides from a Node that hands over to a newer one. */
+/** How long programs take to start: each prints its version; Holdfast besides where a Node is called with it, and where that hands over to a newer one. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -25,10 +25,11 @@ export async function startUp(
   for (const tool of tools) {
     if (tool.role === 'pipeline') continue;
     add('--version', tool, tool.version);
-    if (tool.role === 'holdfast' && old !== undefined) {
-      const words = [old.path, project('bin/holdfast.js'), '--version'];
-      add(`--version, handed over from Node ${old.version}`, tool, { words });
-    }
+    if (tool.role !== 'holdfast') continue;
+    const words = [project('bin/holdfast.js'), '--version'];
+    add(`--version, under Node ${process.versions.node}`, tool, { words: [process.execPath, ...words] });
+    if (old === undefined) continue;
+    add(`--version, handed over from Node ${old.version}`, tool, { words: [old.path, ...words] });
   }
   // Once unmeasured, so that everything is in the page cache.
   for (const { command } of started) await runner.run(command);

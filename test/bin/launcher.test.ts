@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, rm, symlink, writeFile } from 'node:fs/promises';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +15,8 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
 /** After this, in milliseconds, whatever the launcher holds back has been sent. */
 const SETTLED_MS = 800;
 
+const WAYS = ['an old Node', 'a new Node', 'its name'] as const;
+
 /** The tree that tests leave as it is; those that take something away make their own. */
 let tree: Tree;
 
@@ -24,11 +26,12 @@ beforeAll(async () => {
 
 afterAll(() => rm(tree.root, { recursive: true }));
 
-/** Command lines that start the executable by an old Node and by a new one. */
-function nodes({ oldPath, bin }: Tree = tree): Record<'old' | 'new', string[]> {
+/** Command lines that start the executable: by an old Node, by a new one, and by its name. */
+function ways({ oldPath, bin }: Tree = tree): Record<(typeof WAYS)[number], string[]> {
   return {
-    old: [join(oldPath, 'node'), bin],
-    new: [process.execPath, bin],
+    'an old Node': [join(oldPath, 'node'), bin],
+    'a new Node': [process.execPath, bin],
+    'its name': [bin],
   };
 }
 
@@ -46,7 +49,7 @@ interface Running {
 }
 
 /** Starts the program under the old Node, in a process group of its own, and waits until it is ready. */
-async function start(how: string, old: readonly string[] = nodes().old): Promise<Running> {
+async function start(how: string, old: readonly string[] = ways()['an old Node']): Promise<Running> {
   const [file = '', ...args] = [...old, 'wait', how];
   const launcher = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => {
@@ -63,11 +66,11 @@ async function start(how: string, old: readonly string[] = nodes().old): Promise
   return { launcher, program: Number(ready), said };
 }
 
-describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => {
+describe.each(WAYS)('started by %s', (way) => {
   test('the program gets its arguments as they are, in the folder of the caller, under a Node that is new enough', async () => {
     const args = ['report', 'a b', '', '--', '--help', "it's", '$HOME', '\u{1f600}'];
     const folder = await temporaryFolder();
-    const [file = '', ...rest] = [...nodes()[age], ...args];
+    const [file = '', ...rest] = [...ways()[way], ...args];
     const child = spawn(file, rest, { cwd: folder, env: env(tree.oldPath) });
     const { code, stdout, stderr } = await ended(child);
     expect([code, stderr]).toEqual([0, '']);
@@ -77,39 +80,38 @@ describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => 
     expect(report.env).not.toContain('HOLDFAST_PARENT_FD');
   });
 
-  test('it works through links, found by name on PATH', async () => {
+  test('it works through links', async () => {
     const folder = await temporaryFolder();
     await symlink(tree.bin, join(folder, 'one'));
     await symlink('one', join(folder, 'holdfast'));
-    await chmod(tree.bin, 0o755);
-    const path = `${folder}:${age === 'old' ? tree.oldPath : tree.newPath}:/usr/bin`;
-    const { code, stdout } = await run(['/usr/bin/env', 'holdfast', 'report'], env(path));
+    const command = ways({ ...tree, bin: join(folder, 'holdfast') })[way];
+    const { code, stdout } = await run([...command, 'report'], env(`${tree.oldPath}:/usr/bin`));
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ argv: ['report'], node: process.versions.node });
   });
 
   test.each([0, 1, 2, 3, 4, 10, 11, 12, 255])('exit code %i comes through', async (code) => {
-    expect(await run([...nodes()[age], 'exit', String(code)])).toMatchObject({ code, signal: null });
+    expect(await run([...ways()[way], 'exit', String(code)])).toMatchObject({ code, signal: null });
   });
 
   test.each(['SIGTERM', 'SIGKILL', 'SIGINT', 'SIGHUP'] as const)(
     'death by %s comes through',
     async (signal) => {
-      expect(await run([...nodes()[age], 'die', signal])).toMatchObject({ code: null, signal });
-      const shell = ['sh', '-c', '"$@"; echo $?', 'sh', ...nodes()[age], 'die', signal];
+      expect(await run([...ways()[way], 'die', signal])).toMatchObject({ code: null, signal });
+      const shell = ['sh', '-c', '"$@"; echo $?', 'sh', ...ways()[way], 'die', signal];
       expect((await run(shell)).stdout).toBe(`${128 + constants.signals[signal]}\n`);
     },
   );
 
   test('the program reads what its caller writes', async () => {
-    const [file = '', ...args] = nodes()[age];
+    const [file = '', ...args] = ways()[way];
     const child = spawn(file, [...args, 'echo'], { stdio: 'pipe' });
     child.stdin.end('a passphrase\n');
     expect(await ended(child)).toMatchObject({ code: 0, stdout: 'a passphrase\n' });
   });
 
   test('a heavy command runs under settings that spare memory, and hands them to no command of its own', async () => {
-    const { code, stdout, stderr } = await run([...nodes()[age], 'backup', '-c', 'a b', '\u{1f600}']);
+    const { code, stdout, stderr } = await run([...ways()[way], 'backup', '-c', 'a b', '\u{1f600}']);
     expect([code, stderr]).toEqual([0, '']);
     const report = JSON.parse(stdout) as { started: string[]; env: string[]; flags: string[] };
     expect(report).toMatchObject({ argv: ['backup', '-c', 'a b', '\u{1f600}'] });
@@ -121,7 +123,7 @@ describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => 
 
   test('what the user has told the C library of other things goes on to the program and its commands', async () => {
     const own = { ...env(tree.oldPath), GLIBC_TUNABLES: 'glibc.rtld.nns=8' };
-    const { code, stdout } = await run([...nodes()[age], 'backup'], own);
+    const { code, stdout } = await run([...ways()[way], 'backup'], own);
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as { started: string[]; env: string[] };
     expect(report.started).toContain('GLIBC_TUNABLES=glibc.rtld.nns=8');
@@ -131,7 +133,7 @@ describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => 
 
   test('settings of memory that the user has made stay as they are', async () => {
     const own = { ...env(tree.oldPath), MALLOC_ARENA_MAX: '7' };
-    const { code, stdout } = await run([...nodes()[age], 'backup'], own);
+    const { code, stdout } = await run([...ways()[way], 'backup'], own);
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as { started: string[]; env: string[]; flags: string[] };
     expect(report.started.filter((line) => line.startsWith('MALLOC_'))).toEqual(['MALLOC_ARENA_MAX=7']);
@@ -140,10 +142,63 @@ describe.each(['old', 'new'] as const)('started by a Node that is %s', (age) => 
   });
 
   test('commands that the program starts inherit no descriptor of the hand-over', async () => {
-    const { stdout } = await run([...nodes()[age], 'fds']);
+    const { stdout } = await run([...ways()[way], 'fds']);
     const open = [...stdout.matchAll(/ (\d+) -> (.*)$/gm)].map(([, fd, target]) => `${fd} ${target}`);
     expect(open).toContainEqual(expect.stringMatching(/^2 /));
     expect(open.filter((fd) => /^[3-9] socket:/.test(fd))).toEqual([]);
+  });
+});
+
+describe('started by its name', () => {
+  test('the process is that of the program', async () => {
+    const { launcher, program } = await start('deaf', ways()['its name']);
+    expect(program).toBe(launcher.pid);
+  });
+
+  test.each([
+    ['on PATH', ['/usr/bin/env', 'holdfast.js'], 'path-old'],
+    ['from where it lies', ['./holdfast.js'], 'bin'],
+    ['from above', ['bin/holdfast.js'], '.'],
+    ['by a shell', ['/bin/sh', 'holdfast.js'], 'bin'],
+    ['by another shell', ['/bin/bash', 'bin/holdfast.js'], '.'],
+  ])('%s', async (_how, command, folder) => {
+    const [file = '', ...args] = [...command, 'report', '*', "a 'b'", ''];
+    const cwd = join(tree.root, folder);
+    const child = spawn(file, args, { cwd, env: env(`${join(tree.root, 'bin')}:${tree.oldPath}`) });
+    const { code, stdout, stderr } = await ended(child);
+    expect([code, stderr]).toEqual([0, '']);
+    const argv = ['report', '*', "a 'b'", ''];
+    expect(JSON.parse(stdout)).toMatchObject({ argv, cwd, node: process.versions.node });
+  });
+
+  test.each(['backup', 'restore', 'verify'])('%s runs under the same settings as by a Node', async (name) => {
+    const reports = [];
+    for (const way of WAYS) {
+      const { stdout } = await run([...ways()[way], name], env(tree.oldPath));
+      const { started, flags } = JSON.parse(stdout) as { started: string[]; flags: string[] };
+      const settings = started.filter((line) => /^(MALLOC_|GLIBC_TUNABLES=)/.test(line));
+      reports.push({ settings: settings.sort(), flags });
+    }
+    expect(reports[0]?.settings).toHaveLength(4);
+    expect(reports[1]).toEqual(reports[0]);
+    expect(reports[2]).toEqual(reports[0]);
+  });
+
+  test('without a Node that came along, that on PATH goes on', async () => {
+    const own = await launcherTree(await temporaryFolder());
+    await rm(own.packaged);
+    const { code, stdout } = await run([own.bin, 'report'], env(own.newPath));
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ argv: ['report'], node: process.versions.node });
+  });
+
+  test('without any Node one line says which is needed, and how to get it', async () => {
+    const own = await launcherTree(await temporaryFolder());
+    await rm(own.packaged);
+    const { code, stdout, stderr } = await run([own.bin, 'report'], env(own.root));
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^holdfast: needs Node 22\.15 or newer, .* run `npm ci` in \/.*nodejs\.org\/\n$/);
+    expect(stderr).toContain(own.root);
   });
 });
 
@@ -165,7 +220,7 @@ describe('handed over from an old Node', () => {
   });
 
   test('Ctrl-C in a terminal reaches the program once', async () => {
-    const command = [...nodes().old, 'wait', 'listen'].map((word) => `'${word}'`).join(' ');
+    const command = [...ways()['an old Node'], 'wait', 'listen'].map((word) => `'${word}'`).join(' ');
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
     onTestFinished(() => void terminal.kill('SIGKILL'));
     const lines: string[] = [];
@@ -227,7 +282,10 @@ describe('handed over from an old Node', () => {
 
   test('a variable of the hand-over that someone else set does no harm', async () => {
     for (const value of ['0', '1', '7', '99999', 'x', '']) {
-      const outcome = await run([...nodes().new, 'exit', '3'], { ...process.env, HOLDFAST_PARENT_FD: value });
+      const outcome = await run([...ways()['a new Node'], 'exit', '3'], {
+        ...process.env,
+        HOLDFAST_PARENT_FD: value,
+      });
       expect(outcome).toMatchObject({ code: 3, signal: null });
     }
   });
@@ -242,14 +300,17 @@ describe('where something is missing', () => {
 
   test('without a Node that came along the next one on PATH runs the program', async () => {
     await rm(join(own.root, 'node_modules'), { recursive: true });
-    const { code, stdout } = await run([...nodes(own).old, 'report'], env(`${own.oldPath}:${own.newPath}`));
+    const { code, stdout } = await run(
+      [...ways(own)['an old Node'], 'report'],
+      env(`${own.oldPath}:${own.newPath}`),
+    );
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ node: process.versions.node });
   });
 
   test('folders of PATH that are not absolute are not trusted', async () => {
     await rm(join(own.root, 'node_modules'), { recursive: true });
-    const child = spawn('/bin/sh', ['-c', '"$@"', 'sh', ...nodes(own).old, 'report'], {
+    const child = spawn('/bin/sh', ['-c', '"$@"', 'sh', ...ways(own)['an old Node'], 'report'], {
       cwd: own.root,
       env: env(`${own.oldPath}:${basename(own.newPath)}`),
     });
@@ -260,10 +321,10 @@ describe('where something is missing', () => {
     await rm(own.packaged);
     // As where it was linked with another C library: its loader is not there.
     await writeFile(own.packaged, '#!/no/such/loader', { mode: 0o755 });
-    const { code, stdout } = await run([...nodes(own).old, 'report'], env(own.newPath));
+    const { code, stdout } = await run([...ways(own)['an old Node'], 'report'], env(own.newPath));
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ node: process.versions.node });
-    const none = await run([...nodes(own).old, 'report'], env(own.oldPath));
+    const none = await run([...ways(own)['an old Node'], 'report'], env(own.oldPath));
     expect(none).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(`${own.packaged} does not start`),
@@ -272,7 +333,7 @@ describe('where something is missing', () => {
 
   test('without any newer Node one line says which is needed, which one runs, and how to get it', async () => {
     await rm(join(own.root, 'node_modules'), { recursive: true });
-    const { code, stdout, stderr } = await run([...nodes(own).old, 'report'], env(own.oldPath));
+    const { code, stdout, stderr } = await run([...ways(own)['an old Node'], 'report'], env(own.oldPath));
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(
       /^holdfast: needs Node 22\.15 or newer, but \/.* is Node \d+\.\d+\.\d+; run `npm ci` in \/.*nodejs\.org\/\n$/,
@@ -280,20 +341,17 @@ describe('where something is missing', () => {
     expect(stderr).toContain(own.root);
   });
 
-  test.each(['old', 'new'] as const)(
-    'without dist/, under a Node that is %s, one line says to build it',
-    async (age) => {
-      await rm(join(own.root, 'dist'), { recursive: true });
-      const { code, stderr } = await run([...nodes(own)[age], 'report']);
-      expect(code).toBe(2);
-      const message = `holdfast: ${own.root}/dist/cli/main.js is not there; run \`npm ci --include=dev\` in ${own.root}\n`;
-      expect(stderr).toBe(message);
-    },
-  );
+  test.each(WAYS)('without dist/, started by %s, one line says to build it', async (way) => {
+    await rm(join(own.root, 'dist'), { recursive: true });
+    const { code, stderr } = await run([...ways(own)[way], 'report']);
+    expect(code).toBe(2);
+    const message = `holdfast: ${own.root}/dist/cli/main.js is not there; run \`npm ci --include=dev\` in ${own.root}\n`;
+    expect(stderr).toBe(message);
+  });
 
   test('without a package that the program imports one line says to install it', async () => {
     await writeFile(join(own.root, 'dist/cli/main.js'), "import 'no-such-package';");
-    const { code, stderr } = await run(nodes(own).new);
+    const { code, stderr } = await run(ways(own)['a new Node']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^holdfast: Cannot find package 'no-such-package' .*; run `npm ci` in .*\n$/);
   });

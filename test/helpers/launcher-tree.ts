@@ -6,7 +6,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { project } from './script.ts';
 
-/** Stands in for dist/cli/main.js: `report`, `exit N`, `die SIGNAL`, `fds`, `echo`, `wait [listen]`, or `backup`, one of the heavy commands. */
+/** Stands in for dist/cli/main.js: `report`, `exit N`, `die SIGNAL`, `fds`, `echo`, `wait [listen]`, or one of the heavy commands. */
 const PROGRAM = `
   import { spawnSync } from 'node:child_process';
   import { readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ const PROGRAM = `
       const { PATH, ...env } = process.env;
       say({ argv, cwd: process.cwd(), node: process.versions.node, env: Object.keys(env) });
     }
-    if (act === 'backup') {
+    if (['backup', 'restore', 'verify'].includes(act)) {
       const started = readFileSync('/proc/self/environ', 'utf8').split('\\0');
       say({ argv, started, env: Object.keys(process.env), flags: process.execArgv });
     }
@@ -64,7 +64,7 @@ export async function launcherTree(root: string): Promise<Tree> {
   for (const folder of [bin, dist, join(packaged, 'bin'), oldPath, newPath]) {
     await mkdir(folder, { recursive: true });
   }
-  await cp(project('bin/holdfast.js'), join(bin, 'holdfast.js'));
+  for (const name of ['holdfast.js', 'launch.js']) await cp(project(`bin/${name}`), join(bin, name));
   await cp(project('package.json'), join(root, 'package.json'));
   const parent = await readFile(project('src/cli/parent.ts'), 'utf8');
   await writeFile(join(dist, 'parent.js'), stripTypeScriptTypes(parent));

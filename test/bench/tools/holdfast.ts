@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { project } from '../../helpers/script.ts';
 import type { Place, Tool } from './tool.ts';
 
-const HOLDFAST = [process.execPath, project('bin/holdfast.js')];
+const HOLDFAST = [project('bin/holdfast.js')];
 
 export const holdfast: Tool = {
   name: 'holdfast',

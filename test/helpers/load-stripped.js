@@ -9,10 +9,15 @@ const sources = new URL('../../src/', import.meta.url).href;
 /** The source of a module without its types; undefined where it has changed since, or is none of the project's. */
 function strippedOf(url) {
   if (!url.startsWith(sources) || !url.endsWith('.ts')) return undefined;
-  const file = `${folder}/${decodeURIComponent(url.slice(sources.length))}`;
-  const made = statSync(file, { throwIfNoEntry: false });
-  const source = statSync(fileURLToPath(url), { throwIfNoEntry: false });
-  return made && source && source.mtimeMs <= made.mtimeMs ? readFileSync(file, 'utf8') : undefined;
+  const source = fileURLToPath(url);
+  const made = `${folder}${source}`;
+  try {
+    // Times of this file may be kept less finely than those of that one.
+    const isOfIt = Math.abs(statSync(made).mtimeMs - statSync(source).mtimeMs) < 1;
+    return isOfIt ? readFileSync(made, 'utf8') : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 if (folder !== undefined) {

@@ -40,7 +40,7 @@ hf_starts() {
 
 if hf_starts; then
   case $hf_command in
-    backup) hf_thrift 8 '--min-semi-space-size=2 --max-semi-space-size=4' ;;
+    backup) hf_thrift 8 --max-semi-space-size=4 ;;
     restore | verify) hf_thrift 2 --max-semi-space-size=1 ;;
   esac
   exec "$hf_node" $hf_flags "$hf_file" "$@"

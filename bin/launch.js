@@ -43,11 +43,9 @@ function commandOf() {
   return process.argv.slice(2).find((word) => !word.startsWith('-'));
 }
 
-/** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. That of a backup need not begin with 1. */
+/** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. */
 function thriftyFlags() {
-  return commandOf() === 'backup'
-    ? ['--min-semi-space-size=2', '--max-semi-space-size=4']
-    : ['--max-semi-space-size=1'];
+  return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 1}`];
 }
 
 /** From when on garbage is looked for often, in milliseconds: what a program loads at its start is none. */

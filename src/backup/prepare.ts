@@ -9,12 +9,13 @@ import { IndexFiles } from '../index/files.ts';
 import { type IndexHeader, newestSet } from '../index/header.ts';
 import type { Store } from '../store/store.ts';
 import { fullIsDue } from '../strategy/schedule.ts';
+import { rootToWaitFor } from './awaited-root.ts';
 import { checkDependencies } from './dependencies.ts';
 import { settlePending } from './leftovers.ts';
 import { stillCarries } from './lost-versions.ts';
 import type { BackupOptions } from './options.ts';
 import { type Plan, plan } from './plan.ts';
-import { lookAtRoots, pathSources, rootToWaitFor } from './roots.ts';
+import { lookAtRoots, pathSources } from './roots.ts';
 import {
   alteredCommit,
   compareWithStore,

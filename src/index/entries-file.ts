@@ -349,29 +349,6 @@ export class EntriesReader {
   }
 }
 
-/** SHA-256 of a file, hex, read piece by piece; undefined when it cannot be read. */
-export function digestFile(file: string): string | undefined {
-  let fd: number;
-  try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch {
-    return undefined;
-  }
-  try {
-    const hash = createHash('sha256');
-    const buffer = Buffer.allocUnsafe(FRAME);
-    for (;;) {
-      const n = readSync(fd, buffer, 0, FRAME, null);
-      if (n === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, n));
-    }
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** A head as encodeHead makes it, as it stands in the index. */
 export function headToIndex(head: string): ByteString {
   return fromText(head);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { syncFolder } from '../durable.ts';
 import { writeDurably } from '../state/folder.ts';
 import { stateError } from './append-log.ts';
-import { digestFile } from './entries-file.ts';
+import { digestFile } from './digest-file.ts';
 import { encodeHeader, type IndexHeader, readHeader } from './header.ts';
 
 const CURRENT = 'index.json';

@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { lookAtRoots, ownFolders, rootToWaitFor } from '../../src/backup/roots.ts';
+import { rootToWaitFor } from '../../src/backup/awaited-root.ts';
+import { lookAtRoots, ownFolders } from '../../src/backup/roots.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import type { ComparedSource } from '../../src/index/compare.ts';
 import { EntriesWriter, encodeIndexLine } from '../../src/index/entries-file.ts';

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/errors.ts';
 import { fromBytes, fromText } from '../../src/format/bytes.ts';
+import { digestFile } from '../../src/index/digest-file.ts';
 import {
   decodeSegments,
-  digestFile,
   EntriesReader,
   EntriesWriter,
   encodeIndexLine,

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { DigestTable } from '../../src/index/digest-table.ts';
+import { project, run, scriptCommand } from '../helpers/script.ts';
 
 const MILLION = 1_000_000;
 
@@ -47,6 +49,34 @@ describe('the table of digests', () => {
     for (let n = 0; n < 200_000; n++) table.add(digestOf(n), n);
     expect(bytes / 200_000).toBeLessThanOrEqual(12);
     expect(table.bytes / 200_000).toBeLessThanOrEqual(12);
+  });
+
+  test('leaves no holes behind where it grows: the whole process needs 12 bytes a segment, and some megabytes', async () => {
+    // As the launcher has malloc keep memory.
+    const env = { ...process.env, MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: `${8 << 20}` };
+    const code = `
+      import { readFileSync } from 'node:fs';
+      import { DigestTable } from ${JSON.stringify(pathToFileURL(project('src/index/digest-table.ts')))};
+      const resident = () => 1024 * Number(/VmRSS:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      const table = new DigestTable();
+      const digest = Buffer.alloc(32);
+      let state = 1;
+      const add = (segment) => {
+        for (let at = 0; at < 8; at += 4) {
+          state ^= state << 13;
+          state ^= state >>> 17;
+          state ^= state << 5;
+          digest.writeInt32LE(state, at);
+        }
+        table.add(digest, segment);
+      };
+      for (let n = 0; n < 20_000; n++) add(n);
+      const before = resident();
+      for (let n = 20_000; n < 2_000_000; n++) add(n);
+      console.log(resident() - before);`;
+    const { code: status, stdout } = await run(scriptCommand(code), env);
+    expect(status).toBe(0);
+    expect(Number(stdout)).toBeLessThan(2_000_000 * 12 + 10_000_000);
   });
 
   test('asks only about segments whose digest may be the one', () => {

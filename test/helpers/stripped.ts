@@ -1,7 +1,7 @@
 /**
  * The sources without their types, made once for a whole run of the tests (called by vitest). Worker threads run as Node loads them, and where they are TypeScript,
- * Node strips the types in each thread by a program in WebAssembly, which costs half of a thread's start; and where many threads begin and end with it,
- * V8 now and then ends the whole process (SIGTRAP; "Check failed" in its registry of WebAssembly code, nodejs/node issue 64500).
+ * Node strips the types in each thread by a program in WebAssembly, which costs half of a thread's start. Twice V8 has ended a process of the tests (SIGTRAP); it was not
+ * found out why, but programs in WebAssembly that come and go are known to make it do so (nodejs/node issue 64500).
  */
 import {
   chmodSync,

@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 
 const self = join(dirname(realpathSync(fileURLToPath(import.meta.url))), 'holdfast.js');
 const root = dirname(dirname(self));
-const main = join(root, 'dist', 'cli', 'main.js');
+const main = join(root, 'dist', 'main.js');
 /** Number of the descriptor by which the program notices that this process is gone, see src/cli/parent.ts. */
 const PARENT_FD = 'HOLDFAST_PARENT_FD';
 

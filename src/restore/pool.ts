@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf, StopFlag } from '../worker/stop.ts';
 import type { Job, JobResult, VolumeRows } from './jobs.ts';
-import type { FromWorker, TargetData, ToWorker, WorkerData } from './worker.ts';
+import type { FromWorker, TargetData, ToWorker, WorkerData } from './restore-worker.ts';
 
 interface Task {
   job: () => Job;
@@ -83,7 +83,7 @@ export class WorkerPool {
 
   #start(): Worker {
     const data: WorkerData = { stop: this.#stop.memory };
-    const worker = startWorker('worker', import.meta.url, data, YOUNG_MIB);
+    const worker = startWorker('restore-worker', import.meta.url, data, YOUNG_MIB);
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'progress') this.#onProgress(message.files, message.bytes);
       else if (message.kind === 'more') this.#sendRows(worker);

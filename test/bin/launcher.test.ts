@@ -360,12 +360,12 @@ describe('where something is missing', () => {
     await rm(join(own.root, 'dist'), { recursive: true });
     const { code, stderr } = await run([...ways(own)[way], 'report']);
     expect(code).toBe(2);
-    const message = `holdfast: ${own.root}/dist/cli/main.js is not there; run \`npm ci --include=dev\` in ${own.root}\n`;
+    const message = `holdfast: ${own.root}/dist/main.js is not there; run \`npm ci --include=dev\` in ${own.root}\n`;
     expect(stderr).toBe(message);
   });
 
   test('without a package that the program imports one line says to install it', async () => {
-    await writeFile(join(own.root, 'dist/cli/main.js'), "import 'no-such-package';");
+    await writeFile(join(own.root, 'dist/main.js'), "import 'no-such-package';");
     const { code, stderr } = await run(ways(own)['a new Node']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^holdfast: Cannot find package 'no-such-package' .*; run `npm ci` in .*\n$/);

@@ -6,7 +6,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { project } from './script.ts';
 
-/** Stands in for dist/cli/main.js: `report`, `exit N`, `die SIGNAL`, `fds`, `echo`, `wait [listen]`, or one of the heavy commands. */
+/** Stands in for dist/main.js: `report`, `exit N`, `die SIGNAL`, `fds`, `echo`, `wait [listen]`, or one of the heavy commands. */
 const PROGRAM = `
   import { spawnSync } from 'node:child_process';
   import { readFileSync } from 'node:fs';
@@ -55,11 +55,9 @@ export interface Tree {
 
 /** Makes such a tree in an empty folder; the newer Node that came along with it is the one that runs this test. */
 export async function launcherTree(root: string): Promise<Tree> {
-  const [bin, dist, packaged] = [
-    'bin',
-    'dist/cli',
-    `node_modules/node-${process.platform}-${process.arch}`,
-  ].map((f) => join(root, f)) as [string, string, string];
+  const [bin, dist, packaged] = ['bin', 'dist', `node_modules/node-${process.platform}-${process.arch}`].map(
+    (f) => join(root, f),
+  ) as [string, string, string];
   const [oldPath, newPath] = [join(root, 'path-old'), join(root, 'path-new')];
   for (const folder of [bin, dist, join(packaged, 'bin'), oldPath, newPath]) {
     await mkdir(folder, { recursive: true });

@@ -80,14 +80,19 @@ export function startWalker(): WalkerThread {
   };
 }
 
-/** A producer and a walker that are ready. Whoever takes one ends it. */
+/** A walker that is ready, and soon a producer. Whoever takes one ends it. */
 export class ReadyThreads {
-  #producer: ProducerThread | undefined = startProducer();
+  #producer: ProducerThread | undefined;
   #walker: WalkerThread | undefined = startWalker();
   /** Resolves when a walker that was of no use is no more. */
   #walkerEnded: Promise<void> | undefined;
 
-  /** The producer; undefined when it was taken before. */
+  /** To be called once, when the walker has its work: to start both at the same time delays the walk, for two cores have three threads to start then. */
+  readyProducer(): void {
+    this.#producer = startProducer();
+  }
+
+  /** The producer; undefined when it was taken before, or has not been started. */
   takeProducer(): ProducerThread | undefined {
     const thread = this.#producer;
     this.#producer = undefined;

@@ -81,6 +81,7 @@ async function work(options: Options, context: CliContext, threads: ReadyThreads
     onStrategy(strategy, folders) {
       if (threads !== undefined && options.type !== 'full')
         walk = beginWalk(threads, strategy, folders, context.now);
+      threads?.readyProducer();
     },
   });
   try {

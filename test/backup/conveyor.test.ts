@@ -75,6 +75,7 @@ describe('the conveyor', () => {
   test('ends threads that were ready also where it is interrupted before it begins', async () => {
     const before = ports();
     const threads = new ReadyThreads();
+    threads.readyProducer();
     const run = runConveyor(await newRun(3, { threads, signal: AbortSignal.abort() }));
     await expect(run).rejects.toMatchObject({ code: 'interrupted' });
     await threads.close();
@@ -83,7 +84,14 @@ describe('the conveyor', () => {
 
   test.each([
     ['starts itself', () => undefined],
-    ['finds ready', () => new ReadyThreads()],
+    [
+      'finds ready',
+      () => {
+        const threads = new ReadyThreads();
+        threads.readyProducer();
+        return threads;
+      },
+    ],
   ])(
     'stores every object once, lists them in order, and what it lists is what it stored, with threads that it %s',
     async (_, make) => {

@@ -4,6 +4,7 @@ import { ReadyThreads } from '../../src/backup/threads.ts';
 
 test.each([0, 20, 80, 400])('threads that nobody has taken end %i ms after their start', async (after) => {
   const threads = new ReadyThreads();
+  threads.readyProducer();
   await sleep(after);
   // Resolves only when they have ended by themselves.
   await threads.close();
@@ -20,7 +21,10 @@ test('a walker that is of no use is not taken for one that walks, and its end is
 
 test('each is taken once, and whoever takes it ends it', async () => {
   const threads = new ReadyThreads();
+  expect(threads.takeProducer()).toBeUndefined();
+  threads.readyProducer();
   const producer = threads.takeProducer();
+  expect(producer).toBeDefined();
   const walker = threads.takeWalker();
   expect(threads.takeProducer()).toBeUndefined();
   expect(threads.takeWalker()).toBeUndefined();

@@ -101,6 +101,12 @@ class VolumeWriter implements ChunkTaker {
     return this.#next < stretches.file.length ? stretches.position[this.#next] === position : !last;
   }
 
+  /** Of a volume that others need more of than this restore does, the rest is not unpacked. */
+  isDone(): boolean {
+    const { stretches, last } = this.#rows;
+    return last && this.#next === stretches.file.length;
+  }
+
   /** A chunk of which only files in parts are made is covered by their own digests: each of them is checked when it is complete. */
   checks(position: number): boolean {
     if (this.#closely) return false;

@@ -213,7 +213,8 @@ export class Contents {
     };
     try {
       const expected = { object: name, plainSize: object.plainSize };
-      await unpackVolume(bytes, this.#options.key, expected, { take, wants: needs });
+      const isDone = () => next === due.length;
+      await unpackVolume(bytes, this.#options.key, expected, { take, wants: needs, isDone });
     } catch (error) {
       // What was unpacked before the damage has been checked by its digests, and is of use.
       this.#lost.set(index, onlyDamage(error));

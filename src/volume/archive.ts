@@ -13,6 +13,8 @@ export interface ChunkTaker {
   take(position: number, digest: string, bytes: Uint8Array): void | Promise<void>;
   /** Whether a chunk is wanted; others are passed over unread. Asked for each, in ascending order; all are, where this is left out. */
   wants?(position: number): boolean;
+  /** Whether no further chunk is wanted: then the rest of the volume is not looked at. Asked before each; never so, where this is left out. */
+  isDone?(): boolean;
   /** Whether the taker finds out itself whether a chunk that it wants is right, by a digest of all of it that it will use: then its own is not checked. */
   checks?(position: number): boolean;
 }
@@ -58,6 +60,7 @@ export class Archive {
   #plain = 0;
   /** Bytes of zero at the end. */
   #zeros = 0;
+  #isEnough = false;
   #badChunk: string | undefined;
 
   /** `plainSize`: what the whole archive has, in bytes. `memory`: for chunks that lie in several pieces. */
@@ -75,18 +78,27 @@ export class Archive {
     return this.#take(piece, 0);
   }
 
-  /** To be called when all bytes were taken. Throws MalformedArchive, also for chunks that did not match their digests. */
+  /** Whether the taker wants nothing of what is still to come. */
+  get isEnough(): boolean {
+    return this.#isEnough;
+  }
+
+  /** To be called when all bytes were taken, or enough of them. Throws MalformedArchive, also for chunks that did not match their digests. */
   end(): void {
+    if (!this.#isEnough) this.#checkEnd();
+    if (this.#badChunk !== undefined) throw new MalformedArchive(this.#badChunk);
+  }
+
+  #checkEnd(): void {
     if (this.#plain !== this.#plainSize)
       throw new MalformedArchive(`unpacks to ${this.#plain} bytes, but should to ${this.#plainSize}`);
     if (this.#zeros !== TRAILER || this.#expecting !== 'header' || this.#left !== BLOCK)
       throw new MalformedArchive('is not an archive of chunks alone');
-    if (this.#badChunk !== undefined) throw new MalformedArchive(this.#badChunk);
   }
 
   #take(piece: Buffer, from: number): void | Promise<void> {
     let at = from;
-    while (at < piece.length) {
+    while (at < piece.length && !this.#isEnough) {
       const part = piece.subarray(at, at + this.#left);
       at += part.length;
       this.#left -= part.length;
@@ -130,6 +142,10 @@ export class Archive {
   }
 
   #takeHeader(header: Buffer): void {
+    if (this.#taker.isDone?.() === true) {
+      this.#isEnough = true;
+      return;
+    }
     if (header.equals(ZEROS)) {
       this.#zeros += BLOCK;
       this.#expect('header', BLOCK);

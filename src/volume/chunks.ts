@@ -17,7 +17,7 @@ export interface ExpectedVolume {
 /**
  * Hands the chunks of one volume to `taker`, in order, given its session key. The SHA-256
  * of `ciphertext` must have been checked against the commit before: the message's own integrity code is passed over. Chunks come before the end of the volume was
- * seen: the volume is good only when the promise has resolved. A chunk that does not match its digest is not handed
+ * seen: the volume is good only when the promise has resolved, and as far as it was wanted. A chunk that does not match its digest is not handed
  * on (unless the taker has said that it checks it itself), but those after it are, before the promise rejects.
  *
  * Errors: `damage`, naming the object, for everything that is not as docs/format.md sections 3 and 4 say. What `taker` throws is
@@ -45,7 +45,10 @@ export async function takeApart(
   const room = memory ?? new VolumeMemory();
   const archive = new Archive(plainSize, taker, room);
   try {
-    for await (const piece of content) await archive.take(piece);
+    for await (const piece of content) {
+      await archive.take(piece);
+      if (archive.isEnough) break;
+    }
     archive.end();
   } catch (error) {
     if (archive.thrown !== undefined) throw archive.thrown.error;

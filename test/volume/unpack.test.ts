@@ -38,12 +38,17 @@ async function unpack(
 ): Promise<Unpacked> {
   const sealed = await quick.seal(options.frame ?? compressWhole(archive, 3));
   const chunks = new Map<number, string>();
-  const { wants, checks } = options;
+  const { wants, checks, isDone } = options;
   const take = (position: number, digest: string, bytes: Uint8Array) => {
     if (checks === undefined) expect(hash('sha256', bytes, 'hex')).toBe(digest);
     chunks.set(position, digest);
   };
-  const taker: ChunkTaker = { take, ...(wants && { wants }), ...(checks && { checks }) };
+  const taker: ChunkTaker = {
+    take,
+    ...(wants && { wants }),
+    ...(checks && { checks }),
+    ...(isDone && { isDone }),
+  };
   const expected = { object: OBJECT, plainSize: options.plainSize ?? archive.length };
   const error = await unpackVolume(sealed, quick.keys.secret, expected, taker).catch((e: unknown) => e);
   return { chunks, error };
@@ -86,6 +91,24 @@ test('only chunks that are wanted come, and the others need not even match their
   const { chunks, error } = await unpack(archive, { wants: (position) => position >= 2 });
   expect(error).toBeUndefined();
   expect([...chunks.keys()]).toEqual([2, 3]);
+});
+
+test('once no further chunk is wanted, the rest is not looked at', async () => {
+  const archive = archiveOf(CHUNKS);
+  const rest = archive.indexOf(CHUNKS[2] as Buffer) - 512;
+  archive.fill(0xff, rest);
+  let last = -1;
+  const asked: number[] = [];
+  const wants = (position: number) => {
+    asked.push(position);
+    last = position;
+    return position === 1;
+  };
+  const enough = await unpack(archive, { wants, isDone: () => last === 1 });
+  expect(enough.error).toBeUndefined();
+  expect([...enough.chunks.keys()]).toEqual([1]);
+  expect(asked).toEqual([0, 1]);
+  expect(await damage(archive, { wants })).toContain('position 1');
 });
 
 test('an archive without chunks is a volume', async () => {

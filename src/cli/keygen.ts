@@ -33,7 +33,8 @@ Example:
 async function run(options: Options, context: CliContext): Promise<void> {
   const { join } = await import('node:path');
   const { generateKeyPair } = await import('../crypto/keygen.ts');
-  const { mkdir, writeFile, rm } = await import('node:fs/promises');
+  const { makeFolders } = await import('../make-folders.ts');
+  const { writeFile, rm } = await import('node:fs/promises');
   const out = resolve(context.cwd, options.out);
   const files = { public: join(out, 'public.asc'), secret: join(out, 'secret.asc') };
   await refuseExisting([files.public, files.secret]);
@@ -45,7 +46,7 @@ async function run(options: Options, context: CliContext): Promise<void> {
     now: context.now(),
   });
   try {
-    await mkdir(out, { recursive: true, mode: 0o700 });
+    makeFolders(out, 0o700);
     await writeFile(files.secret, pair.secretArmored, { mode: 0o600, flag: 'wx', flush: true });
     try {
       await writeFile(files.public, pair.publicArmored, { mode: 0o644, flag: 'wx', flush: true });

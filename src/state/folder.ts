@@ -5,6 +5,7 @@ import { chmod, link, lstat, mkdir, open, readdir, rename, stat, unlink } from '
 import { basename, dirname, join } from 'node:path';
 import { isNoSpace, syncFolder, writeAll } from '../durable.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
+import { makeFolders } from '../make-folders.ts';
 
 const TEMPORARY = /^\..+\.tmp-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -19,7 +20,7 @@ export async function openStateFolder(state: string, strategy: string, uid: numb
   }
   const folder = join(state, strategy);
   try {
-    const made = await mkdir(state, { recursive: true, mode: 0o700 });
+    const made = makeFolders(state, 0o700);
     if (made !== undefined) await syncFolder(dirname(made));
     checkOuter(state, await stat(state), uid);
     if (await makeFolder(folder)) await syncFolder(state);

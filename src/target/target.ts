@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { isNoSpace } from '../durable.ts';
 import { HoldfastError, systemCode } from '../errors.ts';
 import { fromText, show, toFsPath } from '../format/bytes.ts';
+import { makeFolders } from '../make-folders.ts';
 import type { ByteString } from '../model.ts';
 import { writeFailed } from './failure.ts';
 import { openInPlace } from './in-place.ts';
@@ -185,7 +186,7 @@ function makeTarget(choice: TargetChoice): void {
   const { path, inPlace } = choice;
   let fd: number | undefined;
   if (inPlace === undefined) {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     mkdirSync(path, WORKING_MODE);
     fd = openSync(realpathSync(path), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   } else {

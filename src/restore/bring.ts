@@ -19,6 +19,7 @@ import type { Plan } from './plan.ts';
 import type { WorkerPool } from './pool.ts';
 import { PrefixChecks } from './prefix-checks.ts';
 import { checksByRank, isWhole, ranksOf, THERE, volumesOf } from './ranks.ts';
+import { Room } from './room.ts';
 import { Kind } from './tree.ts';
 
 /** What bringing content takes. */
@@ -57,14 +58,18 @@ export interface Brought {
   lost: HoldfastError[];
 }
 
-/** Volumes that are fetched, or wait for a worker, at once. */
-const FETCHES = 2;
 /**
  * Volumes that are in memory at once: those of the workers; and where fetching one takes more than SLOW of the time that a worker needs for
  * it, one more, which is ready when a worker ends.
  */
 const VOLUMES = 2;
 const SLOW = 0.25;
+/**
+ * Small volumes, of so many bytes at most, and how many of them are in memory besides: a chain of incrementals has many of them, of which each takes longer to
+ * come than to be written.
+ */
+const SMALL = 1024 * 1024;
+const SMALL_VOLUMES = 8;
 /** A check is cut into jobs of about so many bytes or files, so that both workers have their share. */
 const CHECK_BYTES = 64 * 1024 * 1024;
 const CHECK_FILES = 2000;
@@ -109,6 +114,12 @@ export function addLost(lost: HoldfastError[], error: HoldfastError): void {
   if (!lost.some(({ object }) => object === error.object)) lost.push(error);
 }
 
+/** Volumes of a kind: how many may be in memory, and where they lie there. */
+interface Held {
+  room: Room;
+  places: ObjectPlaces;
+}
+
 /** One way through some volumes, for some files; closely, or trusting the digests of files in parts. */
 class Pass {
   readonly #options: BringOptions;
@@ -121,17 +132,16 @@ class Pass {
   /** Files to check as soon as the volume of that rank, and all before it, have been written. */
   readonly #checks: Map<number, number[]>;
   readonly #written: Uint8Array;
-  readonly #places: ObjectPlaces;
   readonly #prefixes: PrefixChecks;
   /** All volumes of smaller rank have been written. */
   #low = 0;
   readonly #running = new Set<Promise<void>>();
-  /** Volumes that are fetched, wait, or are with a worker. */
-  #held = 0;
-  /** How long fetching all volumes so far took, and writing them, in milliseconds. */
+  /** For volumes that are fetched, wait, or are with a worker. */
+  readonly #large: Held;
+  readonly #small: Held;
+  /** How long fetching all volumes so far took, and writing them, in milliseconds; small ones do not count. */
   #fetching = 0;
   #writing = 0;
-  readonly #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #failure: { error: unknown } | undefined;
   readonly failedChecks: number[] = [];
   /** Files in parts that the worker has checked which wrote them. */
@@ -152,9 +162,10 @@ class Pass {
     this.#wanted = wanted;
     this.#written = new Uint8Array(due.length);
     const { volumes } = options.plan;
-    this.#places = new ObjectPlaces(
-      due.reduce((most, index) => Math.max(most, volumes.get(index).object.size), 0),
-    );
+    const sizes = due.map((index) => volumes.get(index).object.size);
+    this.#large = { room: new Room(() => this.#most), places: new ObjectPlaces(mostOf(sizes)) };
+    const small = sizes.filter((size) => size <= SMALL);
+    this.#small = { room: new Room(() => SMALL_VOLUMES), places: new ObjectPlaces(mostOf(small)) };
     const { plan, root, rootFd, owner } = options;
     const ranks = ranksOf(plan, due);
     this.#prefixes = new PrefixChecks({ plan, root, rootFd, owner, ranks });
@@ -175,24 +186,28 @@ class Pass {
     this.#prefixes.advance(THERE);
     this.#check(THERE);
     const fetch = async (index: number) => {
-      await this.#room();
+      const held = this.#heldOf(index);
+      await held.room.enter();
       const { name, object } = plan.volumes.get(index);
       const begun = performance.now();
       try {
-        return await this.#places.fetch(async (place) => {
+        return await held.places.fetch(async (place) => {
           const ciphertext = await fetchObject(store, name, object, place);
           return { ciphertext, sessionKey: await openSessionKey(ciphertext, key, name) };
         });
       } catch (error) {
-        return onlyDamage(error);
+        if (isDamage(error)) return error;
+        // Those behind it in the queue wait for room that nobody will make.
+        this.#refuse(error);
+        throw error;
       } finally {
-        this.#fetching += performance.now() - begun;
+        if (held === this.#large) this.#fetching += performance.now() - begun;
       }
     };
     let rank = 0;
-    for await (const [index, volume] of inOrder(this.#due, FETCHES, fetch)) {
+    for await (const [index, volume] of inOrder(this.#due, VOLUMES + SMALL_VOLUMES, fetch)) {
       if (volume instanceof HoldfastError) {
-        this.#leave();
+        this.#heldOf(index).room.leave();
         this.#lose(index, volume);
         this.#finishVolume(rank);
       } else {
@@ -216,39 +231,34 @@ class Pass {
       this.#failure ??= { error };
       throw error;
     } finally {
-      if (this.#failure !== undefined) for (const { reject } of this.#waiting) reject(this.#failure.error);
+      if (this.#failure !== undefined) this.#refuse(this.#failure.error);
     }
   }
 
-  /** Resolves when one volume more may be held; it counts until #leave(). */
-  async #room(): Promise<void> {
-    if (this.#held < this.#most) this.#held++;
-    else await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  #refuse(error: unknown): void {
+    for (const { room } of [this.#large, this.#small]) room.refuse(error);
+  }
+
+  #heldOf(index: number): Held {
+    return this.#options.plan.volumes.get(index).object.size <= SMALL ? this.#small : this.#large;
   }
 
   get #most(): number {
     return this.#writing > 0 && this.#fetching > SLOW * this.#writing ? VOLUMES + 1 : VOLUMES;
   }
 
-  #leave(): void {
-    this.#held--;
-    while (this.#waiting.length > 0 && this.#held < this.#most) {
-      this.#held++;
-      this.#waiting.shift()?.resolve();
-    }
-  }
-
   #write(rank: number, index: number, volume: OpenedVolume): void {
     const { plan, root, onWritten } = this.#options;
     const job = volumeJob(plan, index, volume, this.#closely);
     const rows = volumeRows(plan, root, index, this.#wanted);
+    const held = this.#heldOf(index);
     const begun = performance.now();
     const written = this.#pool
       .run(() => job, rows)
       .finally(() => {
-        this.#writing += performance.now() - begun;
-        this.#places.give(volume);
-        this.#leave();
+        if (held === this.#large) this.#writing += performance.now() - begun;
+        held.places.give(volume);
+        held.room.leave();
       });
     this.#start(written, (result) => {
       this.#note(result);
@@ -345,7 +355,10 @@ function* batches({ tree }: Plan, files: readonly number[]): Generator<number[]>
   if (batch.length > 0) yield batch;
 }
 
-function onlyDamage(error: unknown): HoldfastError {
-  if (error instanceof HoldfastError && error.code === 'damage') return error;
-  throw error;
+function mostOf(sizes: readonly number[]): number {
+  return sizes.reduce((most, size) => Math.max(most, size), 0);
+}
+
+function isDamage(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'damage';
 }

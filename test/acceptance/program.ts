@@ -27,7 +27,7 @@ export interface RunOptions {
   ordinary?: true;
   /** By how many milliseconds the clock that the program sees is ahead of the true one. */
   clockAhead?: number;
-  /** The Node that starts the program, where it is not the one of this test. */
+  /** The Node that starts the program, where it is not called by its name. */
   node?: string;
   /** What runs the command line, which is added to it. */
   command?: readonly string[];
@@ -131,7 +131,8 @@ export class Machine {
 
   /** Starts `holdfast` with these arguments, in a session without a terminal. */
   start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const command = [...(options.command ?? []), options.node ?? process.execPath, HOLDFAST, ...args];
+    const node = options.node === undefined ? [] : [options.node];
+    const command = [...(options.command ?? []), ...node, HOLDFAST, ...args];
     const words = options.ordinary && process.geteuid?.() === 0 ? [...POWERLESS, ...command] : command;
     const [file = '', ...rest] = words;
     return spawn(file, rest, {

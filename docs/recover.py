@@ -22,6 +22,7 @@ Exit codes
   0 all well               1 something else failed (target not empty, no room, a program missing)
   2 wrong arguments        3 done, but something could not be set or made: each is named
   4 damage: each object or file is named, and everything that is not harmed has been restored
+    (nothing, where a list of the point's entries is damaged or missing)
   10 no such point         12 a key is missing, locked or not trusted         130 interrupted
 
 How it works is the format's specification, docs/format.md; numbers of sections below are its sections.
@@ -713,7 +714,7 @@ class Content:
         # DECRYPTION_INFO comes once gpg has the message's key: until then, the user's keys are the trouble.
         if "ENC_TO" in said and "DECRYPTION_INFO" not in said:
             keys = " or ".join(self.recipients)
-            need = f"the secret key {keys} and its passphrase are needed"
+            need = f"the secret key {keys} and its passphrase are needed (--passphrase-file FILE, where gpg cannot ask)"
             raise Stop(KEY_TROUBLE, f"gpg cannot open {self.name} ({reason}): {need}")
 
 

@@ -1,5 +1,6 @@
 /** Says what is right and what is wrong with strategy, keys, state and store: the order of the looks, each of which may fail alone. */
 import { examineHost, type HostPlaces } from './doctor/host.ts';
+import { examinePoints } from './doctor/points.ts';
 import { examineStrategy } from './doctor/strategy.ts';
 import type { Findings } from './finding.ts';
 import { examineDirectory } from './store/directory-examine.ts';
@@ -38,11 +39,14 @@ export async function* doctor(patient: Patient, options: DoctorOptions): Finding
   const expected = whole === undefined ? undefined : yield* examineHost(whole, options.places(whole));
   if (named === undefined) return;
   const { store, name } = named;
+  const pinned = 'signer' in named ? named.signer : [];
+  const trust = pinned.length === 0 ? 'keys-in-store' : { pinned };
   const examination: Examination = {
     ...options,
     strategy: name,
     task,
     expected,
+    points: (opened, patience) => examinePoints(opened, name, trust, patience),
     volumeSize: whole?.volume.size,
     sources: (whole?.sources ?? []).flatMap((source) => (source.kind === 'paths' ? source.paths : [])),
   };

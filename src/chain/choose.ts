@@ -53,7 +53,7 @@ export function choose(
 }
 
 /**
- * The point nearest to a seq, older ones first, whose line of parents is whole and of which everything is in the
+ * The points nearest to a seq, the older one first and then one that is not older, whose line of parents is whole and of which everything is in the
  * store by its size; points that need an object named in `damaged` do not count. Errors: those of the store.
  */
 export async function nearestWhole(
@@ -62,13 +62,14 @@ export async function nearestWhole(
   points: readonly Point[],
   beside: number,
   damaged: ReadonlySet<string> = new Set(),
-): Promise<Point | undefined> {
+): Promise<Point[]> {
   const sound = points.filter((point) => point.problem === undefined);
   const older = sound.filter((point) => point.seq < beside).reverse();
   const newer = sound.filter((point) => point.seq >= beside);
   const presence = await checkPresence(store, names, sound);
-  return [...older, ...newer].find(
-    (point) => presence.get(point)?.length === 0 && !needsAny(point, names, damaged),
+  return [older, newer].flatMap(
+    (side) =>
+      side.find((point) => presence.get(point)?.length === 0 && !needsAny(point, names, damaged)) ?? [],
   );
 }
 

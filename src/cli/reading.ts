@@ -117,7 +117,7 @@ export function describePoint({ seq, id, time }: Point): string {
 
 /**
  * What to do instead where a point of about this seq cannot be had, as the end of a message: names the nearest whole
- * point and the `--at` for it. Points that need an object named in `damaged` do not count.
+ * points, before and after it, and the `--at` for each. Points that need an object named in `damaged` do not count.
  */
 export async function offer(
   reading: Reading,
@@ -126,9 +126,15 @@ export async function offer(
 ): Promise<string> {
   const { store, names, points } = reading;
   const whole = await nearestWhole(store, names, points, beside, damaged);
-  if (whole === undefined) return 'no other point is whole';
-  return `the nearest whole point is ${whole.seq} of ${formatTime(whole.time)}: take it with --at ${nameOf(whole, points)}`;
+  const [first, second] = whole.map((point) => `${point.seq} of ${formatTime(point.time)}`);
+  const [at, otherAt] = whole.map((point) => `--at ${nameOf(point, points)}`);
+  if (first === undefined)
+    return 'no other point is whole: put back what is damaged from a copy of the store ("holdfast verify" names all of it)';
+  if (second === undefined) return `the nearest whole point is ${first}: take it with ${at}`;
+  return `the nearest whole points are ${first} and ${second}: take one of them with ${at} or ${otherAt} ("holdfast find PATH" says which versions each has)`;
 }
+
+const READING_HINT = 'or say with --store and --name where the points are';
 
 async function locate(
   options: ReadingOptions,
@@ -136,7 +142,7 @@ async function locate(
 ): Promise<{ choice: StoreChoice; strategyName: string; signer: string[]; strategyFile?: string }> {
   const pinned = options.signer?.map(fingerprint);
   if (options.store === undefined && options.name === undefined) {
-    const file = findStrategy(options.config, context.env, context.cwd, existsSync);
+    const file = findStrategy(options.config, context.env, context.cwd, existsSync, READING_HINT);
     const strategy = await loadForRestore(file);
     refuseUnfinished(strategy);
     return {

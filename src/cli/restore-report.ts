@@ -159,17 +159,17 @@ export class RestoreReport {
     );
     if (damaged.length > 0 || lost.length > 0) {
       this.#say(
-        `${count(damaged.length, 'entry was', 'entries were')} damaged in the store and left out; named above.`,
+        `${count(damaged.length, 'entry was', 'entries were')} damaged in the store and left out; ${namedAbove(damaged)}.`,
       );
     }
     if (doubtful.length > 0) {
       this.#say(
-        `${count(doubtful.length, 'entry is', 'entries are')} back as the backup could read it, which is not as it was then; named above.`,
+        `${count(doubtful.length, 'entry is', 'entries are')} back as the backup could read it, which is not as it was then; ${namedAbove(doubtful)}.`,
       );
     }
     if (incomplete.length > 0) {
       this.#say(
-        `${count(incomplete.length, 'entry is', 'entries are')} missing or not as in the point; named above.`,
+        `${count(incomplete.length, 'entry is', 'entries are')} missing or not as in the point; ${namedAbove(incomplete)}.`,
       );
       if (incomplete.some(({ problem }) => /^owner\b.*could not be set$/.test(problem))) {
         this.#say('Only root can set owners; the contents are back. With --no-owner they are left alone.');
@@ -223,6 +223,15 @@ export class RestoreReport {
   #line(json: unknown): void {
     this.#context.stdout(`${JSON.stringify(json)}\n`);
   }
+}
+
+/** Whether text has named all of them, see #list(). */
+function namedAbove(troubles: readonly Trouble[]): string {
+  const counts = new Map<string, number>();
+  for (const { problem } of troubles) counts.set(problem, (counts.get(problem) ?? 0) + 1);
+  return [...counts.values()].some((count) => count > NAMED)
+    ? 'the first are named above, --json names them all'
+    : 'named above';
 }
 
 function count(number: number, one: string, many: string): string {

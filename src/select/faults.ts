@@ -18,6 +18,25 @@ export function faultOfInclude(text: string): string | undefined {
   return faultOfPattern(text);
 }
 
+/**
+ * Whether a pattern in which nothing else is wrong is read from the root of the file system although it does not begin with a slash, and
+ * leads to none of these absolute paths: it was meant to be read from the folder of the source, as git would.
+ */
+export function leadsElsewhere(text: string, paths: readonly string[]): boolean {
+  const plain = text.replace(/^!/, '');
+  const components = componentsOf(plain.replace(/\/$/, ''));
+  if (typeof components === 'string' || components.length < 2 || components[0] === '') return false;
+  const mayBe = (component: string, name: string | undefined) =>
+    name === undefined || component === name || /[*?[]/.test(component);
+  return paths.every((path) => {
+    const names = path === '/' ? [] : path.split('/').slice(1);
+    // What comes after "**" may be anywhere.
+    const deep = components.indexOf('**');
+    const fixed = deep < 0 ? components : components.slice(0, deep);
+    return !fixed.every((component, i) => mayBe(component, names[i]));
+  });
+}
+
 function faultAfterNot(rest: string): string | undefined {
   if (rest.trim() === '') return 'has nothing after the "!", and matches nothing';
   if (/^[!#]/.test(rest)) return `matches nothing: after the "!" write "\\${rest[0]}"`;

@@ -157,7 +157,8 @@ function* sameDiskFindings(
   sources: readonly string[],
 ): Generator<Finding> {
   const subject = 'disk';
-  const same = sources.filter((path) => deviceOf(path) === folder.dev);
+  const devices = sources.map(deviceOf);
+  const same = sources.filter((_, i) => devices[i] === folder.dev);
   if (same.length > 0) {
     const more = same.length > 3 ? ` and ${same.length - 3} more` : '';
     yield {
@@ -166,7 +167,7 @@ function* sameDiskFindings(
       what: `the store lies on the file system of what is backed up (${same.slice(0, 3).join(', ')}${more}): one broken disk takes both`,
       advice: 'is the disk of the store not mounted? Otherwise keep a copy elsewhere (docs/operations.md)',
     };
-  } else if (sources.length > 0) {
+  } else if (devices.some((device) => device !== undefined)) {
     yield { subject, state: 'good', what: `${directory} is on another file system than what is backed up` };
   }
 }

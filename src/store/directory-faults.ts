@@ -23,7 +23,12 @@ export class DirectoryFaults {
   }
 
   absent(cause?: unknown): HoldfastError {
-    return this.error('store-absent', 'the folder is not there; create or mount it', undefined, cause);
+    return this.error(
+      'store-absent',
+      'the folder is not there; mount it, or create it if it is to be a new store',
+      undefined,
+      cause,
+    );
   }
 
   link(path: string, object?: string): HoldfastError {

@@ -1,5 +1,8 @@
 /** What an examination of a store is given, whichever kind of store it is. */
 
+import type { Findings } from '../finding.ts';
+import type { Store } from './store.ts';
+
 /** How a store is to be looked at by `holdfast doctor`. */
 export interface Examination {
   /** Name of the strategy, below which its objects lie. */
@@ -12,6 +15,8 @@ export interface Examination {
   volumeSize: number | undefined;
   /** An object that must be there: the commit of the newest point that was made here. */
   expected: string | undefined;
+  /** Looks at the points in the store that was opened, for so many milliseconds at a time. */
+  points?: (store: Store, patience: number) => Findings;
   /** Paths that are backed up. */
   sources: readonly string[];
   /** Milliseconds for one look. */

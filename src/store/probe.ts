@@ -8,7 +8,10 @@ import type { Store } from './store.ts';
 
 /** What is tried, with the words for an error of the store. */
 export interface Probed
-  extends Pick<Examination, 'strategy' | 'task' | 'readOnly' | 'expected' | 'patience' | 'random'> {
+  extends Pick<
+    Examination,
+    'strategy' | 'task' | 'readOnly' | 'expected' | 'points' | 'patience' | 'random'
+  > {
   store: Store;
   words: (error: HoldfastError) => string;
 }
@@ -22,10 +25,11 @@ const CONTENT = Buffer.from(
   'This was written by "holdfast doctor" to see whether it can be. It may be removed.\n',
 );
 
-/** Stores and removes a probe, or only reads; looks for the object that is expected. */
+/** Stores and removes a probe, or only reads; looks for the object that is expected, and at the points. */
 export async function* probe(probed: Probed): Findings {
   yield* permissions(probed);
   yield* expectation(probed);
+  if (probed.points !== undefined) yield* probed.points(probed.store, probed.patience);
 }
 
 async function* permissions(probed: Probed): Findings {

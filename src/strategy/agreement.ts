@@ -4,6 +4,7 @@
  * together with those of the schema.
  */
 
+import { faultOfPattern, leadsElsewhere } from '../select/faults.ts';
 import { quote } from './problem.ts';
 import { faultOfSourcePath, foldersAbove, plainSourcePath } from './source-path.ts';
 
@@ -26,6 +27,7 @@ export function disagreements(written: unknown): Disagreement[] {
     ),
     ...repeatedNames(list(strategy.sources)),
     ...overlaps(list(strategy.sources)),
+    ...strayPatterns(list(strategy.sources)),
     ...disagreementsOfStore(strategy.store),
     ...repeatedFiles(list(strategy.recipients)),
     ...emptyRetention(strategy.retention),
@@ -60,6 +62,27 @@ function kindOfSource(source: Block, path: PropertyKey[], written: unknown): Dis
     path: [...path, key],
     message: 'is for paths; this source is a command',
   }));
+}
+
+/** Patterns that look as if they were read from the folder of their source, and match nothing. */
+function strayPatterns(sources: readonly unknown[]): Disagreement[] {
+  return sources.flatMap((source, place) => {
+    const { paths, ...lists } = block(source);
+    const roots = list(paths).filter(
+      (path) => typeof path === 'string' && faultOfSourcePath(path) === undefined,
+    );
+    if (roots.length === 0 || roots.length < list(paths).length) return [];
+    const plain = (roots as string[]).map(plainSourcePath);
+    return (['exclude', 'include'] as const).flatMap((key) =>
+      list(lists[key]).flatMap((pattern, index) => {
+        if (typeof pattern !== 'string' || faultOfPattern(pattern) !== undefined) return [];
+        if (!leadsElsewhere(pattern, plain)) return [];
+        const not = pattern.startsWith('!') ? '!' : '';
+        const message = `${quote(pattern)} is read from the root of the file system, where this source has nothing, and matches nothing: write the whole path, or ${quote(`${not}**/${pattern.slice(not.length)}`)} for any depth`;
+        return [{ path: ['sources', place, key, index], message }];
+      }),
+    );
+  });
 }
 
 function repeatedNames(sources: readonly unknown[]): Disagreement[] {

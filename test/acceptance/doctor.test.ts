@@ -1,5 +1,5 @@
 /** `holdfast doctor` on a host and on a machine that restores, whole and broken: what it finds, its exit code, and that it changes nothing. */
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Finding } from '../../src/finding.ts';
@@ -66,6 +66,43 @@ describe('a host', () => {
       /town\/commits\/0000000001-[0-9a-f]{32}.json is in the store/,
     );
     expectFinding(found, 'disk', 'warning', /one broken disk takes both/);
+    expectFinding(found, 'points', 'good', /the only one is whole/);
+  });
+
+  test('whose points cannot all be restored: which, and what to do', async () => {
+    const machine = await withPoint();
+    const volume = () =>
+      join(machine.store, 'town/sets', machine.sets().at(-1) as string, 'vol-000001.tar.zst.pgp');
+    const lost = volume();
+    rmSync(lost);
+    const found = await doctor(machine, 1);
+    expectFinding(
+      found,
+      'points',
+      'bad',
+      /point 1, the newest, is not whole: missing or of another size: \S+vol-000001/,
+    );
+    machine.write('b', 'b');
+    await machine.backup(3);
+    expectFinding(
+      await doctor(machine, 0),
+      'points',
+      'warning',
+      /newest point is whole, but 1 of 2 are not.* 1: missing/,
+    );
+    const key = readdirSync(join(machine.store, 'town/commits')).find((name) =>
+      name.endsWith('.json'),
+    ) as string;
+    writeFileSync(join(machine.store, 'town/commits', key), 'altered');
+    expectFinding(await doctor(machine, 1), 'points', 'bad', /is no point: its signature is not good/);
+  });
+
+  test('whose strategy anybody may change', async () => {
+    const machine = await withPoint();
+    const file = join(machine.folder, 'holdfast.yaml');
+    chmodSync(file, 0o666);
+    const found = await doctor(machine, 0);
+    expectFinding(found, 'strategy', 'warning', /can be changed by everybody/);
   });
 
   test('in text: marks, advice, and a last line that sums up', async () => {
@@ -78,7 +115,7 @@ describe('a host', () => {
     renameSync(machine.store, `${machine.store}-away`);
     const broken = await machine.run('doctor');
     expect(broken.code).toBe(1);
-    expect(broken.stdout).toMatch(/^BAD {3}folder .*create or mount it$/m);
+    expect(broken.stdout).toMatch(/^BAD {3}folder .*mount it, or create it if it is to be a new store$/m);
     expect(broken.stdout).toMatch(/\n\n1 BAD, 0 warnings\. Begin with the first/);
     expect(existsSync(machine.store)).toBe(false);
   });

@@ -178,7 +178,7 @@ describe('a backup is refused, on a machine that has made points as on one that 
     [
       'for a store folder that does not exist',
       1,
-      /\/nostore: the folder is not there; create or mount it/,
+      /\/nostore: the folder is not there; mount it, or create it if it is to be a new store/,
       () => ({ store: { directory: 'nostore' } }),
     ],
     ['for a store that is a file', 1, /text\.asc/, () => ({ store: { directory: 'text.asc' } })],

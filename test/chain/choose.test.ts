@@ -116,33 +116,34 @@ describe('latest is refused where two hosts went on from one set', () => {
   });
 });
 
-describe('the nearest whole point', () => {
+describe('the nearest whole points', () => {
   async function nearest(points: Point[], beside: number, lost: StoredCommit[] = [], damaged?: Set<string>) {
     const store = new MemoryStore();
     for (const { commit } of points) {
       const { name } = commit.commit.objects[0] as { name: string };
       if (!lost.includes(commit)) store.objects.set(NAMES.object(commit.commit, name), Buffer.alloc(1));
     }
-    return (await nearestWhole(store, NAMES, points, beside, damaged))?.seq;
+    return (await nearestWhole(store, NAMES, points, beside, damaged)).map(({ seq }) => seq);
   }
   const points = toPoints([full, second, third, make(7), make(8)], []);
 
-  test('is the next older one, or else the next newer one', async () => {
-    expect(await nearest(points, 7)).toBe(3);
-    expect(await nearest(points, 1)).toBe(1);
-    expect(await nearest([], 1)).toBeUndefined();
+  test('are the next older one and the next one that is not older, as far as there are such', async () => {
+    expect(await nearest(points, 7)).toEqual([3, 7]);
+    expect(await nearest(points, 1)).toEqual([1]);
+    expect(await nearest(points, 9)).toEqual([8]);
+    expect(await nearest([], 1)).toEqual([]);
   });
 
-  test('has everything that it needs in the store, and nothing that was found damaged', async () => {
-    expect(await nearest(points, 7, [second])).toBe(3);
-    expect(await nearest(points, 3, [second])).toBe(1);
-    expect(await nearest(points, 3, [full])).toBe(7);
+  test('have everything that they need in the store, and nothing that was found damaged', async () => {
+    expect(await nearest(points, 7, [second])).toEqual([3, 7]);
+    expect(await nearest(points, 3, [second])).toEqual([1, 3]);
+    expect(await nearest(points, 3, [full])).toEqual([7]);
     const object = NAMES.object(full.commit, full.commit.objects[0]?.name ?? '');
-    expect(await nearest(points, 3, [], new Set([object]))).toBe(7);
+    expect(await nearest(points, 3, [], new Set([object]))).toEqual([7]);
   });
 
-  test('has no broken line of parents', async () => {
-    expect(await nearest(toPoints([full, third, make(7)], []), 4)).toBe(1);
+  test('have no broken line of parents', async () => {
+    expect(await nearest(toPoints([full, third, make(7)], []), 4)).toEqual([1, 7]);
   });
 
   test('is named by its id where two points have its seq', () => {

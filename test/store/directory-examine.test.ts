@@ -32,7 +32,7 @@ test('a good folder: nothing is wrong, and nothing is left there', async () => {
 test('a folder that is not there is named, and not made', async () => {
   const store = join(await temporaryFolder(), 'store');
   const found = await examine(store);
-  expectFinding(found, 'folder', 'bad', /is not there; create or mount it/);
+  expectFinding(found, 'folder', 'bad', /is not there; mount it, or create it if it is to be a new store/);
   expectFinding(found, 'skipped', 'note', /permissions/);
   expect(existsSync(store)).toBe(false);
 });

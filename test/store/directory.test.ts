@@ -216,10 +216,13 @@ describe('what is no object', () => {
 });
 
 describe('a root that cannot be used', () => {
-  test('an absent root is refused by every operation, says to create or mount it, and is not made', async () => {
+  test('an absent root is refused by every operation, says to mount it, or create it if it is to be a new store, and is not made', async () => {
     const root = join(await temporaryFolder(), 'not', 'mounted');
     const store = directoryStore(root, 'web01');
-    const error = { code: 'store-absent', message: expect.stringMatching(`${root}.*create or mount it`) };
+    const error = {
+      code: 'store-absent',
+      message: expect.stringMatching(`${root}.*mount it, or create it if it is to be a new store`),
+    };
     await expect(store.check()).rejects.toMatchObject(error);
     await expect(put(store, 'a', 'x')).rejects.toMatchObject(error);
     await expect(store.get('a', 1)).rejects.toMatchObject(error);

@@ -628,3 +628,13 @@ describe('a strategy file', () => {
     ]);
   });
 });
+
+test('a pattern that would have to begin outside of all paths of its source is told, with what to write', () => {
+  const text = SAMPLE.replace('/srv/www/cache/]', '/srv/www/cache/, www/cache/, "!www/keep"]');
+  const { problems } = checkStrategy(text, FILE);
+  expect(problems.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^"www\/cache\/" is read from the root .*"\*\*\/www\/cache\/" for any depth$/),
+    expect.stringMatching(/^"!www\/keep" is read from the root .*"!\*\*\/www\/keep" for any depth$/),
+  ]);
+  expect(checkStrategy(text.replaceAll('www/cache/, "!www/keep"', 'srv/www/x'), FILE).problems).toEqual([]);
+});

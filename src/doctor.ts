@@ -46,7 +46,7 @@ export async function* doctor(patient: Patient, options: DoctorOptions): Finding
     strategy: name,
     task,
     expected,
-    points: (opened, patience) => examinePoints(opened, name, trust, patience),
+    points: (opened) => examinePoints(opened, name, trust),
     volumeSize: whole?.volume.size,
     sources: (whole?.sources ?? []).flatMap((source) => (source.kind === 'paths' ? source.paths : [])),
   };

@@ -89,7 +89,7 @@ export class ReadyThreads {
 
   /** To be called once, when the walker has its work: to start both at the same time delays the walk, for two cores have three threads to start then. */
   readyProducer(): void {
-    this.#producer = startProducer();
+    this.#producer ??= startProducer();
   }
 
   /** The producer; undefined when it was taken before, or has not been started. */

@@ -16,7 +16,7 @@ export function findStrategy(
   env: NodeJS.ProcessEnv,
   cwd: string,
   exists: (path: string) => boolean,
-  otherwise = '("holdfast config example" prints one to start from)',
+  ending = ' ("holdfast config example" prints one to start from)',
 ): string {
   const variable = env.HOLDFAST_CONFIG || undefined;
   const named = flag ?? variable;
@@ -35,7 +35,7 @@ export function findStrategy(
   if (found !== undefined) return found;
   throw new HoldfastError(
     'strategy',
-    `no strategy file: looked at ${habits.join(' and ')}; name one with -c FILE or HOLDFAST_CONFIG${otherwise.startsWith('(') ? '' : ','} ${otherwise}`,
+    `no strategy file: looked at ${habits.join(' and ')}; name one with -c FILE or HOLDFAST_CONFIG${ending}`,
   );
 }
 

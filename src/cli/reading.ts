@@ -134,7 +134,7 @@ export async function offer(
   return `the nearest whole points are ${first} and ${second}: take one of them with ${at} or ${otherAt} ("holdfast find PATH" says which versions each has)`;
 }
 
-const READING_HINT = 'or say with --store and --name where the points are';
+const READING_HINT = ', or say with --store and --name where the points are';
 
 async function locate(
   options: ReadingOptions,

@@ -154,7 +154,7 @@ class Report implements VerifyObserver {
         `note: ${describePoint(point)} is not encrypted for the secret key given: its content was not checked\n`,
       );
     }
-    this.#say(`${summary(result, newest, reading.points.at(-1))}\n`);
+    this.#say(`${summary(result, newest, reading)}\n`);
   }
 
   #json(value: unknown): void {
@@ -170,8 +170,12 @@ class Report implements VerifyObserver {
   }
 }
 
-/** `newest`: of the whole ones. `last`: of all. */
-function summary(result: VerifyResult, newest: Point | undefined, last: Point | undefined): string {
+/** `newest`: of the whole ones. */
+function summary(
+  result: VerifyResult,
+  newest: Point | undefined,
+  { points: all, rejected }: Reading,
+): string {
   const { points, findings, whole, unopened, objects, bytes, files } = result;
   const looked = `${count(objects, 'object')} (${formatBytes(bytes)})${files === 0 ? '' : ` and ${count(files, 'version')} of files`}`;
   if (findings === 0) {
@@ -184,7 +188,8 @@ function summary(result: VerifyResult, newest: Point | undefined, last: Point | 
       ? 'no point is whole'
       : `${whole.length} of ${count(points, 'point')} ${whole.length === 1 ? 'is' : 'are'} whole, the newest of them ${describePoint(newest)}`;
   // What is made from now on builds on a whole point.
-  const goesOn = newest !== undefined && newest === last;
+  const goesOn =
+    newest !== undefined && newest === all.at(-1) && rejected.every(({ seq }) => seq < newest.seq);
   const full = goesOn ? '' : ', and make a new full on the host (holdfast backup --type full)';
   return `verified ${looked}: ${count(findings, 'problem')}; ${rest}; put damaged objects back from a copy of the store${full}`;
 }

@@ -4,33 +4,44 @@ import { type Point, toPoints } from '../chain/points.ts';
 import { checkPresence } from '../chain/presence.ts';
 import { type Findings, lookAt } from '../finding.ts';
 import { StrategyNames } from '../format/names.ts';
+import type { Examination } from '../store/examination.ts';
 import type { Store } from '../store/store.ts';
 
 /** Commits are read one by one, and there may be many: so many times the patience of one look. */
 const LOOKS = 10;
 
+/** A store that was opened, how long one look may take in milliseconds, and the words for its errors. */
+type Opened = Parameters<NonNullable<Examination['points']>>[0];
+
 /** Nothing is said of a store that has no points: that is seen by others. */
 export async function* examinePoints(
-  store: Store,
+  { store, patience, words }: Opened,
   strategy: string,
   trust: Trust,
-  patience: number,
 ): Findings {
   const subject = 'points';
-  const look = lookAt(
+  const names = new StrategyNames(strategy);
+  const listed = await lookAt(
+    `store ${store.label}: cannot be listed`,
+    patience,
+    first(store, names.commits),
+  );
+  // That it cannot be listed was said before.
+  if ('error' in listed || listed.value === undefined) return;
+  const looked = await lookAt(
     `store ${store.label}: its points cannot be looked at`,
     patience * LOOKS,
-    examine(store, strategy, trust),
+    examine(store, names, trust),
   );
-  const looked = await look;
   if ('error' in looked) {
-    yield { subject, state: 'bad', what: looked.error.message };
+    yield { subject, state: 'bad', what: words(looked.error) };
     return;
   }
   const { points, rejected, problemOf } = looked.value;
   const newest = points.at(-1);
-  for (const error of rejected.slice(0, 1)) {
-    const more = rejected.length === 1 ? '' : `; ${rejected.length - 1} more such commits`;
+  const [error, ...others] = rejected;
+  if (error !== undefined) {
+    const more = others.length === 0 ? '' : `; ${others.length} more such commits`;
     const advice = '"holdfast points" names them all';
     yield { subject, state: 'bad', what: `${error.message}${more}`, ...(more === '' ? {} : { advice }) };
   }
@@ -61,8 +72,12 @@ export async function* examinePoints(
   }
 }
 
-async function examine(store: Store, strategy: string, trust: Trust) {
-  const names = new StrategyNames(strategy);
+async function first(store: Store, prefix: string): Promise<string | undefined> {
+  for await (const { name } of store.list(prefix)) return name;
+  return undefined;
+}
+
+async function examine(store: Store, names: StrategyNames, trust: Trust) {
   const { commits, rejected } = await loadCommits(store, names, trust);
   const points = toPoints(commits, rejected);
   const presence = await checkPresence(store, names, points);

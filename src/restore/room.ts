@@ -10,24 +10,29 @@ export class Room {
     this.#most = most;
   }
 
-  /** Resolves when one more may be held; it counts until leave(). Rejects once refuse() was called. */
+  /** Resolves when one more may be held; it counts until leave(). Nobody is let in before who came earlier. Rejects once refuse() was called. */
   async enter(): Promise<void> {
     if (this.#refusal !== undefined) throw this.#refusal.error;
-    if (this.#held < this.#most()) this.#held++;
-    else await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    const turn = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#admit();
+    await turn;
   }
 
   leave(): void {
     this.#held--;
-    while (this.#waiting.length > 0 && this.#held < this.#most()) {
-      this.#held++;
-      this.#waiting.shift()?.resolve();
-    }
+    this.#admit();
   }
 
   /** Turns away all who wait, and all who come after that. */
   refuse(error: unknown): void {
-    this.#refusal = { error };
+    this.#refusal ??= { error };
     for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  #admit(): void {
+    while (this.#waiting.length > 0 && this.#held < this.#most()) {
+      this.#held++;
+      this.#waiting.shift()?.resolve();
+    }
   }
 }

@@ -23,7 +23,8 @@ export function faultOfInclude(text: string): string | undefined {
  * leads to none of these absolute paths: it was meant to be read from the folder of the source, as git would.
  */
 export function leadsElsewhere(text: string, paths: readonly string[]): boolean {
-  const plain = text.replace(/^!/, '');
+  // Blanks at the end count for nothing.
+  const plain = text.replace(/^!/, '').replace(/(?<!\\) +$/, '');
   const components = componentsOf(plain.replace(/\/$/, ''));
   if (typeof components === 'string' || components.length < 2 || components[0] === '') return false;
   const mayBe = (component: string, name: string | undefined) =>

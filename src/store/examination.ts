@@ -1,5 +1,6 @@
 /** What an examination of a store is given, whichever kind of store it is. */
 
+import type { HoldfastError } from '../errors.ts';
 import type { Findings } from '../finding.ts';
 import type { Store } from './store.ts';
 
@@ -15,8 +16,8 @@ export interface Examination {
   volumeSize: number | undefined;
   /** An object that must be there: the commit of the newest point that was made here. */
   expected: string | undefined;
-  /** Looks at the points in the store that was opened, for so many milliseconds at a time. */
-  points?: (store: Store, patience: number) => Findings;
+  /** Looks at the points in the store that was opened, for so many milliseconds at a time; `words` are those for an error of the store. */
+  points?: (opened: { store: Store; patience: number; words: (error: HoldfastError) => string }) => Findings;
   /** Paths that are backed up. */
   sources: readonly string[];
   /** Milliseconds for one look. */

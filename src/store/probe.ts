@@ -29,7 +29,7 @@ const CONTENT = Buffer.from(
 export async function* probe(probed: Probed): Findings {
   yield* permissions(probed);
   yield* expectation(probed);
-  if (probed.points !== undefined) yield* probed.points(probed.store, probed.patience);
+  if (probed.points !== undefined) yield* probed.points(probed);
 }
 
 async function* permissions(probed: Probed): Findings {
@@ -170,13 +170,14 @@ async function* pointsFinding({ store, strategy, patience }: Probed): Findings {
   const listed = await lookAt(`store ${store.label}: cannot be listed`, patience, first(store, commits));
   // That it cannot be listed was said before.
   if ('error' in listed) return;
-  const subject = 'points';
-  if (listed.value !== undefined) {
-    yield { subject, state: 'good', what: `there are some of ${strategy}: "holdfast points" tells which` };
-    return;
-  }
+  if (listed.value !== undefined) return;
   const what = `store ${store.label}: there are none of a strategy named ${strategy}`;
-  yield { subject, state: 'warning', what, advice: 'check the name, and the store with its prefix' };
+  yield {
+    subject: 'points',
+    state: 'warning',
+    what,
+    advice: 'check the name, and the store with its prefix',
+  };
 }
 
 async function first(store: Store, prefix: string): Promise<string | undefined> {

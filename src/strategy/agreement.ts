@@ -64,25 +64,26 @@ function kindOfSource(source: Block, path: PropertyKey[], written: unknown): Dis
   }));
 }
 
-/** Patterns that look as if they were read from the folder of their source, and match nothing. */
+/**
+ * Patterns that look as if they were read from the folder of their source, and match nothing. Sources may share a list: it is enough that one of them has
+ * what a pattern leads to.
+ */
 function strayPatterns(sources: readonly unknown[]): Disagreement[] {
-  return sources.flatMap((source, place) => {
-    const { paths, ...lists } = block(source);
-    const roots = list(paths).filter(
-      (path) => typeof path === 'string' && faultOfSourcePath(path) === undefined,
-    );
-    if (roots.length === 0 || roots.length < list(paths).length) return [];
-    const plain = (roots as string[]).map(plainSourcePath);
-    return (['exclude', 'include'] as const).flatMap((key) =>
-      list(lists[key]).flatMap((pattern, index) => {
+  const written = sources.flatMap((source) => list(block(source).paths));
+  const roots = written.filter((path) => typeof path === 'string' && faultOfSourcePath(path) === undefined);
+  if (roots.length === 0 || roots.length < written.length) return [];
+  const plain = (roots as string[]).map(plainSourcePath);
+  return sources.flatMap((source, place) =>
+    (['exclude', 'include'] as const).flatMap((key) =>
+      list(block(source)[key]).flatMap((pattern, index) => {
         if (typeof pattern !== 'string' || faultOfPattern(pattern) !== undefined) return [];
         if (!leadsElsewhere(pattern, plain)) return [];
         const not = pattern.startsWith('!') ? '!' : '';
-        const message = `${quote(pattern)} is read from the root of the file system, where this source has nothing, and matches nothing: write the whole path, or ${quote(`${not}**/${pattern.slice(not.length)}`)} for any depth`;
+        const message = `${quote(pattern)} is read from the root of the file system, where no source has anything, and matches nothing: write the whole path, or ${quote(`${not}**/${pattern.slice(not.length)}`)} for any depth`;
         return [{ path: ['sources', place, key, index], message }];
       }),
-    );
-  });
+    ),
+  );
 }
 
 function repeatedNames(sources: readonly unknown[]): Disagreement[] {

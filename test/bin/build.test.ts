@@ -66,6 +66,7 @@ describe('the build', () => {
 
   test('the version and nothing heavy: what --version loads', () => {
     const { own } = loadedWith('main.js', false);
+    expect(own.has('version.js')).toBe(true);
     expect([...own].filter((file) => /^(zod|yaml|openpgp|commander)/.test(file))).toEqual([]);
   });
 });

@@ -35,6 +35,19 @@ test('where there may be more by now, all who fit are let in; where fewer, nobod
   await waiting[2];
 });
 
+test('where there may be more by now, who comes then does not overtake those who wait', async () => {
+  let most = 1;
+  const room = new Room(() => most);
+  await room.enter();
+  const waiting = room.enter();
+  most = 2;
+  const late = room.enter();
+  expect(await isSettled(waiting)).toBe(true);
+  expect(await isSettled(late)).toBe(false);
+  room.leave();
+  await late;
+});
+
 test('who waits is turned away, and who comes later', async () => {
   const room = new Room(() => 1);
   await room.enter();

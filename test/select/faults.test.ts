@@ -20,6 +20,7 @@ test.each([
     '**/www/cache',
     'srv/**/x',
     '!etc/x',
+    'srv/www  ',
   ],
 ])('%s is read as it is written', (pattern) => expect(leadsElsewhere(pattern, PATHS)).toBe(false));
 

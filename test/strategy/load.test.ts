@@ -636,5 +636,10 @@ test('a pattern that would have to begin outside of all paths of its source is t
     expect.stringMatching(/^"www\/cache\/" is read from the root .*"\*\*\/www\/cache\/" for any depth$/),
     expect.stringMatching(/^"!www\/keep" is read from the root .*"!\*\*\/www\/keep" for any depth$/),
   ]);
+  // A list that sources share is in order where one of them has what a pattern leads to.
+  const shared = text
+    .replace('paths: [/srv/www, /etc/nginx]', 'paths: [/home]')
+    .replace('  - name: orders', '  - name: other\n    paths: [/www]\n  - name: orders');
+  expect(checkStrategy(shared, FILE).problems).toEqual([]);
   expect(checkStrategy(text.replaceAll('www/cache/, "!www/keep"', 'srv/www/x'), FILE).problems).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { checkPresence } from '../chain/presence.ts';
 import { type Findings, lookAt } from '../finding.ts';
 import { StrategyNames } from '../format/names.ts';
 import type { Examination } from '../store/examination.ts';
-import type { Store } from '../store/store.ts';
+import { firstName, type Store } from '../store/store.ts';
 
 /** Commits are read one by one, and there may be many: so many times the patience of one look. */
 const LOOKS = 10;
@@ -24,7 +24,7 @@ export async function* examinePoints(
   const listed = await lookAt(
     `store ${store.label}: cannot be listed`,
     patience,
-    first(store, names.commits),
+    firstName(store, names.commits),
   );
   // That it cannot be listed was said before.
   if ('error' in listed || listed.value === undefined) return;
@@ -70,11 +70,6 @@ export async function* examinePoints(
     const what = `${all} whole, by a listing of the store; "holdfast verify" looks closer`;
     yield { subject, state: 'good', what };
   }
-}
-
-async function first(store: Store, prefix: string): Promise<string | undefined> {
-  for await (const { name } of store.list(prefix)) return name;
-  return undefined;
 }
 
 async function examine(store: Store, names: StrategyNames, trust: Trust) {

@@ -4,7 +4,7 @@ import type { HoldfastError } from '../errors.ts';
 import { type Finding, type Findings, lookAt } from '../finding.ts';
 import { StrategyNames } from '../format/names.ts';
 import type { Examination } from './examination.ts';
-import type { Store } from './store.ts';
+import { firstName, type Store } from './store.ts';
 
 /** What is tried, with the words for an error of the store. */
 export interface Probed
@@ -104,7 +104,7 @@ async function* readOnly({ store, strategy, patience, readOnly: isWished, words 
   const listed = await lookAt(
     `store ${store.label}: cannot be listed`,
     patience,
-    first(store, `${strategy}/`),
+    firstName(store, `${strategy}/`),
   );
   if ('error' in listed) {
     yield { subject: 'list', state: 'bad', what: words(listed.error) };
@@ -167,10 +167,9 @@ async function* laterFinding({ store, strategy, patience }: Probed, expected: st
 /** A store without any commit is most likely the wrong one, where somebody wants to restore. */
 async function* pointsFinding({ store, strategy, patience }: Probed): Findings {
   const { commits } = new StrategyNames(strategy);
-  const listed = await lookAt(`store ${store.label}: cannot be listed`, patience, first(store, commits));
+  const listed = await lookAt(`store ${store.label}: cannot be listed`, patience, firstName(store, commits));
   // That it cannot be listed was said before.
-  if ('error' in listed) return;
-  if (listed.value !== undefined) return;
+  if ('error' in listed || listed.value !== undefined) return;
   const what = `store ${store.label}: there are none of a strategy named ${strategy}`;
   yield {
     subject: 'points',
@@ -178,11 +177,6 @@ async function* pointsFinding({ store, strategy, patience }: Probed): Findings {
     what,
     advice: 'check the name, and the store with its prefix',
   };
-}
-
-async function first(store: Store, prefix: string): Promise<string | undefined> {
-  for await (const { name } of store.list(prefix)) return name;
-  return undefined;
 }
 
 /** Names in a folder; of many, the first thousand. */

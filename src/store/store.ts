@@ -91,3 +91,9 @@ export interface Store {
   /** Ends connections; what is under way rejects with `interrupted`, or ends. The store must not be used afterwards. */
   close(): Promise<void>;
 }
+
+/** The first name of a listing; undefined where there is none. Errors: those of the store. */
+export async function firstName(store: Store, prefix: string): Promise<string | undefined> {
+  for await (const { name } of store.list(prefix)) return name;
+  return undefined;
+}

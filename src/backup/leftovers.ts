@@ -44,6 +44,6 @@ export async function removeLeftovers(
   const { begun } = writer;
   if (begun === null || (await store.stat(names.commit(begun))) !== undefined) return;
   const objects: string[] = [names.signature(begun)];
-  for await (const { name } of store.list(names.object(begun, ''))) objects.push(name);
+  for await (const { name } of store.list(names.object(begun, ''), { namesOnly: true })) objects.push(name);
   await store.remove(objects);
 }

@@ -103,7 +103,7 @@ export async function listCommits(
   const sets: SetName[] = [];
   const commits = new Set<string>();
   const signed = new Set<string>();
-  for await (const { name } of store.list(names.commits)) {
+  for await (const { name } of store.list(names.commits, { namesOnly: true })) {
     const isSignature = name.endsWith(SIGNATURE);
     const set = names.parseCommit(isSignature ? name.slice(0, -SIGNATURE.length) : name);
     if (set === undefined) continue;

@@ -1,24 +1,24 @@
-/** Reads the commits of a strategy from the store and keeps those with a good signature; knows nothing of chains. */
-import { createHash } from 'node:crypto';
+/** Reads the commits of a strategy from the store and keeps those that a trusted signer vouches for; knows nothing of points. */
+import { hash } from 'node:crypto';
 import { checkSignature, type GoodSignature, readVerifier, type Verifier } from '../crypto/check.ts';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
 import { COMMIT_LIMIT, type Commit, parseCommit, SIGNATURE_LIMIT } from '../format/commit.ts';
-import type { SetName, StrategyNames } from '../format/names.ts';
+import { type SetName, type StrategyNames, setFolder } from '../format/names.ts';
 import { inOrder } from '../in-order.ts';
 import type { Store } from '../store/store.ts';
 import { compareSets } from './sets.ts';
 
-/** A commit whose signature is good. */
+/** A commit that a trusted signer vouches for. */
 export interface StoredCommit {
   /** The object's full name. */
   name: string;
   commit: Commit;
   /** SHA-256 of the commit's bytes, lower-case hex: what children name their parent by. */
   commitSha256: string;
-  /** Fingerprint of the signer's primary key. */
+  /** Fingerprint of the primary key of who vouches for it. */
   signer: string;
-  /** What the signature says of its own date; decides nothing. */
-  signed: Date;
+  /** When its own signature was made, by the signer's account, where that was looked at; decides nothing. */
+  signed: Date | undefined;
 }
 
 /** A commit that is in the store and is no point. */
@@ -30,6 +30,13 @@ export interface Rejected extends SetName {
 
 /** Whom to believe: signers by fingerprint (40 or 64 upper-case hex digits), or whatever keys lie in the store. */
 export type Trust = { pinned: readonly string[] } | 'keys-in-store';
+
+/**
+ * Whose signatures are checked: `each` commit's, or only of those commits that no good one names as its parent. A parent is named by the SHA-256 of its
+ * bytes, so that the child's signature vouches for it as it does for the objects; of a chain only the newest signature is then fetched. What else
+ * is wrong with the signatures of a chain is the business of those who look at each.
+ */
+export type Signatures = 'each' | 'needed';
 
 /** What the commits of a strategy amount to. */
 export interface LoadedCommits {
@@ -48,22 +55,28 @@ const KEY_LIMIT = 64 * 1024;
 const FETCHES = 8;
 
 /**
- * All commits of a strategy whose signature by a trusted signer is good; each of the others with what is wrong with
+ * All commits of a strategy that a trusted signer vouches for; each of the others with what is wrong with
  * it. A signature without its commit is what an interrupted run leaves and is passed over. Errors: those of the
  * store; `key` when a pinned signer's key is not in the store, though something of the strategy is, `damage` when it is there and is another one.
  */
-export async function loadCommits(store: Store, names: StrategyNames, trust: Trust): Promise<LoadedCommits> {
+export async function loadCommits(
+  store: Store,
+  names: StrategyNames,
+  trust: Trust,
+  signatures: Signatures = 'each',
+): Promise<LoadedCommits> {
   const { verifiers, brokenKeys } = await loadVerifiers(store, names, trust);
   const found: SetName[] = [];
-  for await (const { name } of store.list(names.commits)) {
+  for await (const { name } of store.list(names.commits, { namesOnly: true })) {
     const set = names.parseCommit(name);
     if (set !== undefined) found.push(set);
   }
-  found.sort(compareSets);
+  // Children come before their parents, which are always older.
+  found.sort((a, b) => compareSets(b, a));
+  const judge = signatures === 'each' ? judgeEach : judgeAsNeeded;
   const commits: StoredCommit[] = [];
   const rejected: Rejected[] = [];
-  const load = (set: SetName) => loadCommit(store, names, set, verifiers).catch(asJudgement);
-  for await (const [set, result] of inOrder(found, FETCHES, load)) {
+  for await (const [set, result] of judge(store, names, found, verifiers)) {
     if (result instanceof HoldfastError) {
       rejected.push({ name: names.commit(set), seq: set.seq, id: set.id, error: result });
     } else if (result !== undefined) {
@@ -72,7 +85,66 @@ export async function loadCommits(store: Store, names: StrategyNames, trust: Tru
   }
   const pinned = trust !== 'keys-in-store';
   const trusted = verifiers.map(({ fingerprint }) => ({ fingerprint, pinned }));
-  return { commits, rejected, trusted, brokenKeys };
+  return { commits: commits.reverse(), rejected: rejected.reverse(), trusted, brokenKeys };
+}
+
+/** The commits of some sets with what became of each; undefined where there is none (any more). */
+type Judged = AsyncGenerator<[set: SetName, result: StoredCommit | HoldfastError | undefined], void>;
+
+function judgeEach(
+  store: Store,
+  names: StrategyNames,
+  sets: readonly SetName[],
+  verifiers: readonly Verifier[],
+): Judged {
+  return inOrder(sets, FETCHES, (set) => loadCommit(store, names, set, verifiers).catch(asJudgement));
+}
+
+/** `sets`: children before their parents. */
+async function* judgeAsNeeded(
+  store: Store,
+  names: StrategyNames,
+  sets: readonly SetName[],
+  verifiers: readonly Verifier[],
+): Judged {
+  const vouchers = new Map<string, Voucher>();
+  const get = (set: SetName) => store.get(names.commit(set), COMMIT_LIMIT);
+  for await (const [set, bytes] of inOrder(sets, FETCHES, get)) {
+    if (bytes === undefined) continue;
+    const judging = judgeOne(store, names, set, bytes, verifiers, vouchers.get(setFolder(set)));
+    const result = await judging.catch(asJudgement);
+    yield [set, result];
+    if (result instanceof HoldfastError) continue;
+    const { parent, writer } = result.commit;
+    if (parent === null) continue;
+    const { commitSha256 } = parent;
+    vouchers.set(setFolder(parent), { commitSha256, writer, signer: result.signer });
+  }
+}
+
+/** What a good commit says of its parent. */
+interface Voucher {
+  commitSha256: string;
+  /** Who wrote the child, and whose signature vouches for it. */
+  writer: string;
+  signer: string;
+}
+
+/** Errors as loadCommit. */
+async function judgeOne(
+  store: Store,
+  names: StrategyNames,
+  set: SetName,
+  bytes: Uint8Array,
+  verifiers: readonly Verifier[],
+  voucher: Voucher | undefined,
+): Promise<StoredCommit> {
+  if (voucher?.commitSha256 === sha256(bytes)) {
+    const vouched = parsed(names, set, bytes, voucher.signer, undefined);
+    // No writer goes on with the chain of another: so the signer is the same.
+    if (vouched.commit.writer === voucher.writer) return vouched;
+  }
+  return checkCommit(store, names, set, bytes, verifiers);
 }
 
 /**
@@ -85,9 +157,19 @@ export async function loadCommit(
   set: SetName,
   verifiers: readonly Verifier[],
 ): Promise<StoredCommit | undefined> {
+  const bytes = await store.get(names.commit(set), COMMIT_LIMIT);
+  return bytes && (await checkCommit(store, names, set, bytes, verifiers));
+}
+
+/** A commit whose bytes are there, by its own signature. Errors as loadCommit. */
+async function checkCommit(
+  store: Store,
+  names: StrategyNames,
+  set: SetName,
+  bytes: Uint8Array,
+  verifiers: readonly Verifier[],
+): Promise<StoredCommit> {
   const name = names.commit(set);
-  const bytes = await store.get(name, COMMIT_LIMIT);
-  if (bytes === undefined) return undefined;
   const signature = await store.get(names.signature(set), SIGNATURE_LIMIT);
   if (signature === undefined) {
     throw new HoldfastError(
@@ -96,10 +178,25 @@ export async function loadCommit(
       { object: name },
     );
   }
-  const { fingerprint: signer, made: signed } = await checked(name, bytes, signature, verifiers);
+  const { fingerprint, made } = await checked(name, bytes, signature, verifiers);
+  return parsed(names, set, bytes, fingerprint, made);
+}
+
+/** A commit whose bytes `signer` vouches for. Errors: `damage`, `format-version`. */
+function parsed(
+  names: StrategyNames,
+  set: SetName,
+  bytes: Uint8Array,
+  signer: string,
+  signed: Date | undefined,
+): StoredCommit {
+  const name = names.commit(set);
   const commit = parseCommit(bytes, name, { ...set, strategy: names.root });
-  const commitSha256 = createHash('sha256').update(bytes).digest('hex');
-  return { name, commit, commitSha256, signer, signed };
+  return { name, commit, commitSha256: sha256(bytes), signer, signed };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex');
 }
 
 /**
@@ -115,7 +212,7 @@ export async function loadVerifiers(
   const verifiers: Verifier[] = [];
   if (trust === 'keys-in-store') {
     const fingerprints: string[] = [];
-    for await (const { name } of store.list(names.keys)) {
+    for await (const { name } of store.list(names.keys, { namesOnly: true })) {
       const fingerprint = names.parseKey(name);
       if (fingerprint !== undefined) fingerprints.push(fingerprint);
     }
@@ -195,7 +292,7 @@ const JUDGEMENTS: ReadonlySet<ErrorCode> = new Set(['damage', 'foreign-signer', 
 /** Whether neither a key nor a commit of the strategy is in the store. */
 async function hasNothing(store: Store, names: StrategyNames): Promise<boolean> {
   for (const folder of [names.keys, names.commits]) {
-    for await (const _ of store.list(folder)) return false;
+    for await (const _ of store.list(folder, { namesOnly: true })) return false;
   }
   return true;
 }

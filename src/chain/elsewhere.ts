@@ -15,7 +15,7 @@ const OBJECT = /^(?:(.+)\/)?(?:(?:commits|sets)\/\d{10,16}-[0-9a-f]{32}|keys\/[0
 export async function whyNoPoints(store: Store, names: StrategyNames): Promise<string> {
   const found = new Set<string>();
   let left = LOOKS;
-  for await (const { name } of store.list('')) {
+  for await (const { name } of store.list('', { namesOnly: true })) {
     if (name.startsWith(names.keys)) return 'its host has been set up, and has made no backup yet';
     const object = OBJECT.exec(name);
     if (object !== null) {

@@ -138,10 +138,15 @@ class ChainPoint implements Point {
   }
 
   find(seq: number): StoredCommit | undefined {
-    for (const { sets, length } of this.#parts()) {
-      const i = search(sets, length, ({ commit }) => commit.seq < seq);
-      if (i < length && sets[i]?.commit.seq === seq) return sets[i];
+    const isBefore = ({ commit }: StoredCommit) => commit.seq < seq;
+    let end = this.commit.commit.ordinal + 1;
+    // Not by #parts(): a long chain asks this of hundreds of sets for each of its points.
+    for (let stretch: Stretch | undefined = this.stretch; stretch !== undefined; stretch = stretch.before) {
+      const { start, sets }: Stretch = stretch;
+      const i = search(sets, end - start, isBefore);
+      if (i < end - start && sets[i]?.commit.seq === seq) return sets[i];
       if (i > 0) return undefined;
+      end = start;
     }
     return undefined;
   }

@@ -52,7 +52,7 @@ Examples:
 }
 
 async function run(options: Options, context: CliContext): Promise<void> {
-  const reading = await openReading(options, context);
+  const reading = await openReading(options, context, 'each');
   try {
     sayRejected(reading, context);
     const lines = await describe(reading);

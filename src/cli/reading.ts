@@ -1,7 +1,7 @@
 /** What the commands that read a store have in common: their options, the store, whom it trusts, and the point. */
 import { existsSync } from 'node:fs';
 import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
-import { type LoadedCommits, loadCommits, type Trust } from '../chain/commits.ts';
+import { type LoadedCommits, loadCommits, type Signatures, type Trust } from '../chain/commits.ts';
 import { whyNoPoints } from '../chain/elsewhere.ts';
 import { type Point, toPoints } from '../chain/points.ts';
 import { parseWhen } from '../chain/when.ts';
@@ -34,9 +34,13 @@ export interface Reading extends LoadedCommits {
 
 /**
  * Opens the store and reads its commits. Says on standard error whom it trusts where nothing is pinned; what was
- * refused is said by sayRejected. Errors: `usage`, `strategy`, `key`, those of the store.
+ * refused is said by sayRejected. `signatures`: for the commands that tell of the store itself, each. Errors: `usage`, `strategy`, `key`, those of the store.
  */
-export async function openReading(options: ReadingOptions, context: CliContext): Promise<Reading> {
+export async function openReading(
+  options: ReadingOptions,
+  context: CliContext,
+  signatures: Signatures = 'needed',
+): Promise<Reading> {
   const { choice, strategyName, signer, strategyFile } = await locate(options, context);
   const retries = plainRetries(context);
   const store = await openStore(choice, {
@@ -48,7 +52,7 @@ export async function openReading(options: ReadingOptions, context: CliContext):
     await store.check();
     const names = new StrategyNames(strategyName);
     const trust: Trust = signer.length > 0 ? { pinned: signer } : 'keys-in-store';
-    const loaded = await loadCommits(store, names, trust);
+    const loaded = await loadCommits(store, names, trust, signatures);
     sayTrust(loaded, context);
     const points = toPoints(loaded.commits, loaded.rejected);
     return { ...loaded, store, names, strategyName, trust, points, retries };

@@ -50,7 +50,7 @@ Examples:
 }
 
 async function run(options: Options, context: CliContext): Promise<void> {
-  const reading = await openReading(options, context);
+  const reading = await openReading(options, context, 'each');
   const report = new Report(options, context);
   reading.retries.heard = (line) => report.retry(line);
   try {

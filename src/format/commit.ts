@@ -13,7 +13,8 @@ const FEATURES: ReadonlySet<string> = new Set([XATTRS_FEATURE]);
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const seq = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
-const id = z.string().regex(/^[0-9a-f]{32}$/);
+const SET_ID = /^[0-9a-f]{32}$/;
+const id = z.string().regex(SET_ID);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const md5 = z.string().regex(/^[0-9a-f]{32}$/);
 const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -21,6 +22,26 @@ const fingerprint = z.string().regex(/^([0-9A-F]{40}|[0-9A-F]{64})$/);
 const featureNames = z.array(z.string().regex(/^[\x21-\x7e]{1,64}$/)).max(64);
 const reference = z.strictObject({ seq, id, commitSha256: sha256 });
 const ranges = z.array(z.tuple([z.int().min(1), z.int().min(1)])).min(1);
+const dependencies = z.array(z.strictObject({ seq, id, volumes: ranges }));
+type Dependencies = z.infer<typeof dependencies>;
+
+/** As `dependencies`, by hand: each commit of a long chain has hundreds of them, and zod took half of the time that reading it takes. What is wrong with them, zod says. */
+function areDependencies(value: unknown): value is Dependencies {
+  return Array.isArray(value) && value.every(isDependency);
+}
+
+function isDependency(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length !== 3) return false;
+  const { seq, id, volumes } = value as Record<string, unknown>;
+  if (!isNumber(seq) || typeof id !== 'string' || !SET_ID.test(id)) return false;
+  if (!Array.isArray(volumes) || volumes.length === 0) return false;
+  return volumes.every((v) => Array.isArray(v) && v.length === 2 && isNumber(v[0]) && isNumber(v[1]));
+}
+
+/** A number of a set, or of a volume: from 1. */
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
+}
 
 const object = z.strictObject({
   name: z.union([z.string().regex(VOLUME_NAME), z.string().regex(MANIFEST_NAME)]),
@@ -50,7 +71,11 @@ const schema = z.strictObject({
   tool: z.string().max(64),
   recipients: z.array(fingerprint).min(1).max(64),
   objects: z.array(object).min(1),
-  depends: z.array(z.strictObject({ seq, id, volumes: ranges })),
+  depends: z.custom<Dependencies>().superRefine((value, { addIssue }) => {
+    if (areDependencies(value)) return;
+    for (const { path, message } of dependencies.safeParse(value).error?.issues ?? [])
+      addIssue({ code: 'custom', path, message });
+  }),
   counts: z.strictObject({ entries: count, files: count, bytes: count, listed: count }),
   incomplete: z.strictObject({
     carried: count,
@@ -60,6 +85,8 @@ const schema = z.strictObject({
     partial: count.optional(),
   }),
 });
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** What a commit says. */
 export type Commit = z.infer<typeof schema>;
@@ -85,7 +112,7 @@ export function parseCommit(
 ): Commit {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    json = JSON.parse(utf8.decode(bytes));
   } catch (cause) {
     throw damaged(name, 'is not JSON', cause);
   }

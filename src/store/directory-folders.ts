@@ -12,6 +12,8 @@ import { TEMPORARY } from './object-name.ts';
 const TEMPORARY_NAME = /^\.tmp-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** No put takes a day: what is older was left behind by a run that died. */
 const STALE_MS = 24 * 3600 * 1000;
+/** For how long, in milliseconds, a folder that was looked at need not be looked at again before something in it is read. */
+const RECENT_MS = 1000;
 
 /** A name for a file that is still being written; listings leave it out. */
 export function temporaryName(): string {
@@ -26,6 +28,8 @@ export class DirectoryFolders {
   #identity: string | undefined;
   /** Folders known to be there durably, by path; the promise while that is being found out. */
   readonly #known = new Map<string, Promise<void>>();
+  /** When the root, and then each folder down to one, was last found to be what it should be, by that folder's path. */
+  readonly #looked = new Map<string, number>();
 
   constructor(root: string, faults: DirectoryFaults) {
     this.#root = root;
@@ -63,6 +67,22 @@ export class DirectoryFolders {
     } catch (error) {
       throw this.#faults.failure(error, 'the folder cannot be read');
     }
+  }
+
+  /**
+   * Whether there is such a folder below the root, as checkRoot and has find out; `recently` takes their word of a second ago, which saves most of what reading a small object costs.
+   * It is for reading: who swaps folders within a second could as well have changed what is in them.
+   */
+  async leadTo(parts: readonly string[], object: string, when: 'now' | 'recently'): Promise<boolean> {
+    const path = this.path(parts);
+    const now = performance.now();
+    if (when === 'recently' && now - (this.#looked.get(path) ?? Number.NEGATIVE_INFINITY) < RECENT_MS)
+      return true;
+    this.#looked.delete(path);
+    await this.checkRoot();
+    if (!(await this.has(parts, object))) return false;
+    this.#looked.set(path, now);
+    return true;
   }
 
   /** Whether there is such a folder. A link on the way to `object` is refused: it could lead anywhere. */

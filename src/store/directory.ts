@@ -12,7 +12,7 @@ import { systemCode } from '../errors.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { DirectoryFolders, temporaryName } from './directory-folders.ts';
 import { isComponent, splitName, splitPrefix } from './object-name.ts';
-import type { GetOptions, ObjectStat, PutOptions, Store, StoredObject } from './store.ts';
+import type { GetOptions, ListOptions, ObjectStat, PutOptions, Store, StoredObject } from './store.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Bytes that are written or read at a time, so that hashing one piece goes on beside the writing of it. */
@@ -103,8 +103,9 @@ class DirectoryStore implements Store {
       let length = 0;
       while (length <= size) {
         const { bytesRead } = await handle.read(bytes, length, size + 1 - length, null);
-        if (bytesRead === 0) break;
         length += bytesRead;
+        // The kernel gives less than was asked for at the end of a file; a file system of its own make may do so elsewhere.
+        if (bytesRead === 0 || length === size) break;
       }
       if (length === size) return bytes.subarray(0, size);
       const message = `${name} was written to while it was read; find out what else writes in this folder`;
@@ -126,10 +127,10 @@ class DirectoryStore implements Store {
     });
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, { namesOnly = false }: ListOptions = {}): AsyncIterable<StoredObject> {
     const parts = [...this.#prefix, ...splitPrefix(prefix)];
     await this.#folders.checkRoot();
-    if (await this.#folders.has(parts)) yield* this.#walk(this.#folders.path(parts), prefix);
+    if (await this.#folders.has(parts)) yield* this.#walk(this.#folders.path(parts), prefix, namesOnly);
   }
 
   async remove(names: readonly string[]): Promise<void> {
@@ -189,8 +190,8 @@ class DirectoryStore implements Store {
     use: (handle: FileHandle, size: number) => Promise<T>,
   ): Promise<T | undefined> {
     const parts = this.#parts(name);
-    await this.#folders.checkRoot();
-    if (!(await this.#folders.has(parts.slice(0, -1), name))) return undefined;
+    const folder = parts.slice(0, -1);
+    if (!(await this.#folders.leadTo(folder, name, 'recently'))) return undefined;
     try {
       const handle = await open(this.#folders.path(parts), READ);
       try {
@@ -202,7 +203,11 @@ class DirectoryStore implements Store {
       }
     } catch (error) {
       const code = systemCode(error);
-      if (code === 'ENOENT') return undefined;
+      if (code === 'ENOENT') {
+        // Or the disk was unmounted since: then it is not the object that is missing.
+        await this.#folders.leadTo(folder, name, 'now');
+        return undefined;
+      }
       if (code === 'ELOOP') throw this.#faults.link(this.#folders.path(parts), name);
       // A socket.
       if (code === 'ENXIO') throw this.#faults.notFile(name);
@@ -210,7 +215,7 @@ class DirectoryStore implements Store {
     }
   }
 
-  async *#walk(folder: string, prefix: string): AsyncIterable<StoredObject> {
+  async *#walk(folder: string, prefix: string, namesOnly: boolean): AsyncIterable<StoredObject> {
     let entries: FolderEntry[];
     try {
       entries = await readFolder(folder);
@@ -220,10 +225,12 @@ class DirectoryStore implements Store {
     }
     for (let i = 0; i < entries.length; i += LOOKS) {
       const group = entries.slice(i, i + LOOKS);
-      const sizes = await Promise.all(group.map((entry) => this.#size(folder, entry)));
+      const sizes = namesOnly
+        ? undefined
+        : await Promise.all(group.map((entry) => this.#size(folder, entry)));
       for (const [k, { name, isFolder }] of group.entries()) {
-        const size = sizes[k];
-        if (isFolder) yield* this.#walk(join(folder, name), `${prefix}${name}/`);
+        const size = namesOnly ? 0 : sizes?.[k];
+        if (isFolder) yield* this.#walk(join(folder, name), `${prefix}${name}/`, namesOnly);
         else if (size !== undefined) yield { name: prefix + name, size };
       }
     }

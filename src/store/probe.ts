@@ -151,7 +151,7 @@ async function* laterFinding({ store, strategy, patience }: Probed, expected: st
   const own = names.parseCommit(expected)?.seq ?? 0;
   const newest = async () => {
     let seq = 0;
-    for await (const { name } of store.list(names.commits))
+    for await (const { name } of store.list(names.commits, { namesOnly: true }))
       seq = Math.max(seq, names.parseCommit(name)?.seq ?? 0);
     return seq;
   };
@@ -182,6 +182,6 @@ async function* pointsFinding({ store, strategy, patience }: Probed): Findings {
 /** Names in a folder; of many, the first thousand. */
 async function namesIn(store: Store, folder: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name } of store.list(folder)) if (names.push(name) >= 1000) break;
+  for await (const { name } of store.list(folder, { namesOnly: true })) if (names.push(name) >= 1000) break;
   return names;
 }

@@ -47,6 +47,12 @@ export interface GetOptions {
   place?: TakePlace;
 }
 
+/** How a listing is made. */
+export interface ListOptions {
+  /** True where only names are wanted: sizes are then 0 where the store would have to look for each. */
+  namesOnly?: boolean;
+}
+
 /** What the body must be found to be: put fails when what was stored differs. */
 export interface PutOptions {
   /** Lower-case hex. A store that knows objects by it reckons it itself where it is not given. */
@@ -85,7 +91,7 @@ export interface Store {
   /** Size and digest, asked of the store anew (never from a cache); undefined when there is none. */
   stat(name: string): Promise<ObjectStat | undefined>;
   /** All objects whose name begins with `prefix` (a folder, ending in `/`), in bytewise order of names. */
-  list(prefix: string): AsyncIterable<StoredObject>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>;
   /** Removes objects; one that is not there is no error. When it rejects, some may have been removed. */
   remove(names: readonly string[]): Promise<void>;
   /** Ends connections; what is under way rejects with `interrupted`, or ends. The store must not be used afterwards. */
@@ -94,6 +100,6 @@ export interface Store {
 
 /** The first name of a listing; undefined where there is none. Errors: those of the store. */
 export async function firstName(store: Store, prefix: string): Promise<string | undefined> {
-  for await (const { name } of store.list(prefix)) return name;
+  for await (const { name } of store.list(prefix, { namesOnly: true })) return name;
   return undefined;
 }

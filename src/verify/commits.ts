@@ -32,7 +32,7 @@ export function oddDates(points: readonly Point[]): string[] {
   let last: Point | undefined;
   for (const point of points) {
     const { name, signed, commit } = point.commit;
-    if (Math.abs(signed.getTime() - new Date(commit.finished).getTime()) > DAY) {
+    if (signed !== undefined && Math.abs(signed.getTime() - new Date(commit.finished).getTime()) > DAY) {
       odd.push(
         `${name} says that it was finished at ${commit.finished}, its signature that it was made at ${signed.toISOString()}`,
       );

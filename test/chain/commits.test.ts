@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadCommit, loadCommits, loadVerifiers } from '../../src/chain/commits.ts';
+import { loadCommit, loadCommits, loadVerifiers, type StoredCommit } from '../../src/chain/commits.ts';
 import { sign } from '../../src/crypto/signer.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
@@ -57,7 +57,7 @@ describe('good commits', () => {
     const bytes = Buffer.from(store.objects.get(quick.names.commit(commit)) as Buffer);
     await quick.put(quick.names.signature(commit), await sign(bytes, keys.signer, ahead));
     const { commits } = await load();
-    expect(commits[0]?.signed.getTime()).toBe(Math.floor(ahead.getTime() / 1000) * 1000);
+    expect(commits[0]?.signed?.getTime()).toBe(Math.floor(ahead.getTime() / 1000) * 1000);
   });
 
   test('are those of the pinned signers only, where signers are pinned', async () => {
@@ -163,6 +163,74 @@ describe('a commit is no point', () => {
     await quick.put(quick.names.signature(commit), Buffer.alloc(100_000));
     const { rejected } = await load();
     expect(rejected[0]?.error.code).toBe('damage');
+  });
+});
+
+describe('a chain of which only the needed signatures are checked', () => {
+  /** Three commits, each the parent of the next, each by its own signer and writer. */
+  async function chain(signers = [keys.signer, keys.signer, keys.signer], writers = ['a', 'a', 'a']) {
+    const line: StoredCommit[] = [];
+    for (const [i, signer] of signers.entries()) {
+      const parent = line.at(-1);
+      const commit = makeCommit({ seq: i + 1, id: `${i}`.repeat(32), ...(parent && { parent }) });
+      commit.writer = (writers[i] as string).repeat(32);
+      line.push(await quick.commit(commit, signer));
+    }
+    store.fetched.length = 0;
+    return line;
+  }
+  const needed = (trust: Parameters<typeof loadCommits>[2] = KEYS) =>
+    loadCommits(store, quick.names, trust, 'needed');
+  const seqs = (list: { seq: number }[]) => list.map(({ seq }) => seq);
+
+  test('the newest is signed, and vouches for the others: their signatures are not even fetched', async () => {
+    const line = await chain();
+    await store.remove([quick.names.signature({ seq: 1, id: '0'.repeat(32) })]);
+    const { commits, rejected } = await needed();
+    expect(commits.map(({ name, commitSha256, signer }) => [name, commitSha256, signer])).toEqual(
+      line.map(({ name, commitSha256, signer }) => [name, commitSha256, signer]),
+    );
+    expect(rejected).toEqual([]);
+    expect(store.fetched.filter((name) => name.includes('/commits/') && name.endsWith('.asc'))).toEqual([
+      quick.names.signature({ seq: 3, id: '2'.repeat(32) }),
+    ]);
+    // Whoever looks at each signature misses it.
+    expect(seqs((await load()).rejected)).toEqual([1]);
+  });
+
+  test('a commit of which a bit changed is found all the same, and what came before it must be signed', async () => {
+    const line = await chain();
+    const name = line[1]?.name as string;
+    const bytes = Buffer.from(store.objects.get(name) as Buffer);
+    const at = bytes.indexOf('"tool":"test"') + 8;
+    bytes[at] = (bytes[at] as number) ^ 1;
+    await quick.put(name, bytes);
+    await store.remove([quick.names.signature({ seq: 1, id: '0'.repeat(32) })]);
+    const { commits, rejected } = await needed();
+    expect(commits.map(({ commit }) => commit.seq)).toEqual([3]);
+    expect(rejected.map(({ seq, error }) => [seq, error.code])).toEqual([
+      [1, 'damage'],
+      [2, 'damage'],
+    ]);
+  });
+
+  test('a commit without a good signature vouches for nothing', async () => {
+    await chain();
+    for (const [seq, id] of [
+      [2, '1'],
+      [3, '2'],
+    ] as const)
+      await store.remove([quick.names.signature({ seq, id: id.repeat(32) })]);
+    const { commits, rejected } = await needed();
+    expect(commits.map(({ commit }) => commit.seq)).toEqual([1]);
+    expect(seqs(rejected)).toEqual([2, 3]);
+  });
+
+  test('nobody vouches for the chain of another writer', async () => {
+    await chain([keys.stranger, keys.signer, keys.signer], ['b', 'a', 'a']);
+    const { commits, rejected } = await needed({ pinned: [keys.signer.fingerprint] });
+    expect(commits.map(({ commit }) => commit.seq)).toEqual([2, 3]);
+    expect(rejected.map(({ seq, error }) => [seq, error.code])).toEqual([[1, 'foreign-signer']]);
   });
 });
 

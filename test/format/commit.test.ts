@@ -67,6 +67,41 @@ describe('commits', () => {
     );
   });
 
+  test('anything else in the place of a list of dependencies, or of a part of it, is refused with that place', () => {
+    const { text, object } = good.find((v) => JSON.parse(v.text).depends.length > 0) as CommitVector;
+    const place = fc.constantFrom(
+      ['depends'],
+      ['depends', 0],
+      ['depends', 0, 'seq'],
+      ['depends', 0, 'id'],
+      ['depends', 0, 'volumes'],
+      ['depends', 0, 'volumes', 0],
+      ['depends', 0, 'volumes', 0, 0],
+      ['depends', 0, 'volumes', 0, 1],
+      ['depends', 0, 'more'],
+    );
+    const odd = fc.oneof(
+      fc.jsonValue().filter((value) => !Number.isSafeInteger(value) || (value as number) < 1),
+      fc.constant(undefined),
+    );
+    fc.assert(
+      fc.property(place, odd, (path, value) => {
+        const json = JSON.parse(text);
+        const last = path.at(-1) as string | number;
+        // An empty list of dependencies is one; that nothing was put there is no fault.
+        fc.pre(!(path.length === 1 && Array.isArray(value) && value.length === 0));
+        fc.pre(!(last === 'more' && value === undefined));
+        const holder = path.slice(0, -1).reduce((found, key) => found[key], json);
+        if (value === undefined && typeof last === 'string') delete holder[last];
+        else holder[last] = value;
+        expect(outcome(() => parse(JSON.stringify(json), object))).toMatch(
+          /^damage: .* is malformed at depends/,
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test('a commit that is not as specified is not encoded', () => {
     const commit = parse(text, object);
     expect(() => encodeCommit({ ...commit, seq: 0 })).toThrow();

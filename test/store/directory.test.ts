@@ -243,11 +243,14 @@ describe('a root that cannot be used', () => {
     await mkdir(root);
     const store = directoryStore(root);
     await put(store, 'town/a', 'x');
+    expect(await store.get('town/a', 1)).toHaveLength(1);
+    expect(await store.get('town/none', 1)).toBeUndefined();
     await rename(root, `${root}-away`);
     await expect(store.get('town/a', 1)).rejects.toMatchObject({ code: 'store-absent' });
     await expect(put(store, 'town/b', 'x')).rejects.toMatchObject({ code: 'store-absent' });
     await mkdir(root);
     await expect(put(store, 'town/b', 'x')).rejects.toMatchObject({ code: 'store-absent' });
+    await expect(store.get('town/a', 1)).rejects.toMatchObject({ code: 'store-absent' });
     await expect(listed(store, '')).rejects.toMatchObject({ code: 'store-absent' });
     expect(await readdir(root)).toEqual([]);
     await rm(root, { recursive: true });

@@ -28,7 +28,7 @@ export class DirectoryFolders {
   #identity: string | undefined;
   /** Folders known to be there durably, by path; the promise while that is being found out. */
   readonly #known = new Map<string, Promise<void>>();
-  /** When the root, and then each folder down to one, was last found to be what it should be, by that folder's path. */
+  /** When the root, or a folder below it, was last found to be one, by its path. */
   readonly #looked = new Map<string, number>();
 
   constructor(root: string, faults: DirectoryFaults) {
@@ -69,36 +69,39 @@ export class DirectoryFolders {
     }
   }
 
-  /**
-   * Whether there is such a folder below the root, as checkRoot and has find out; `recently` takes their word of a second ago, which saves most of what reading a small object costs.
-   * It is for reading: who swaps folders within a second could as well have changed what is in them.
-   */
-  async leadTo(parts: readonly string[], object: string, when: 'now' | 'recently'): Promise<boolean> {
-    const path = this.path(parts);
-    const now = performance.now();
-    if (when === 'recently' && now - (this.#looked.get(path) ?? Number.NEGATIVE_INFINITY) < RECENT_MS)
-      return true;
-    this.#looked.delete(path);
-    await this.checkRoot();
-    if (!(await this.has(parts, object))) return false;
-    this.#looked.set(path, now);
-    return true;
-  }
-
   /** Whether there is such a folder. A link on the way to `object` is refused: it could lead anywhere. */
   async has(parts: readonly string[], object?: string): Promise<boolean> {
     for (let depth = 1; depth <= parts.length; depth++) {
-      const path = this.path(parts.slice(0, depth));
-      try {
-        const found = await lstat(path);
-        if (found.isSymbolicLink()) throw this.#faults.link(path, object);
-        if (!found.isDirectory()) return false;
-      } catch (error) {
-        if (systemCode(error) === 'ENOENT') return false;
-        throw this.#faults.failure(error, `${path} cannot be read`, object);
-      }
+      if (!(await this.#isFolder(this.path(parts.slice(0, depth)), object))) return false;
     }
     return true;
+  }
+
+  /**
+   * As checkRoot and has, but takes what was found out within the last second for true, which saves most of what reading a small object costs. For reading alone: who
+   * swaps folders within a second could as well have changed what is in them.
+   */
+  async hadRecently(parts: readonly string[], object: string): Promise<boolean> {
+    for (let depth = 0; depth <= parts.length; depth++) {
+      const path = this.path(parts.slice(0, depth));
+      const now = performance.now();
+      if (now - (this.#looked.get(path) ?? Number.NEGATIVE_INFINITY) < RECENT_MS) continue;
+      if (depth === 0) await this.checkRoot();
+      else if (!(await this.#isFolder(path, object))) return false;
+      this.#looked.set(path, now);
+    }
+    return true;
+  }
+
+  async #isFolder(path: string, object: string | undefined): Promise<boolean> {
+    try {
+      const found = await lstat(path);
+      if (found.isSymbolicLink()) throw this.#faults.link(path, object);
+      return found.isDirectory();
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false;
+      throw this.#faults.failure(error, `${path} cannot be read`, object);
+    }
   }
 
   /** Makes a folder and those above it, durably. Rejects with Node's errors too. */

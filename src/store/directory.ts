@@ -191,7 +191,7 @@ class DirectoryStore implements Store {
   ): Promise<T | undefined> {
     const parts = this.#parts(name);
     const folder = parts.slice(0, -1);
-    if (!(await this.#folders.leadTo(folder, name, 'recently'))) return undefined;
+    if (!(await this.#folders.hadRecently(folder, name))) return undefined;
     try {
       const handle = await open(this.#folders.path(parts), READ);
       try {
@@ -205,7 +205,7 @@ class DirectoryStore implements Store {
       const code = systemCode(error);
       if (code === 'ENOENT') {
         // Or the disk was unmounted since: then it is not the object that is missing.
-        await this.#folders.leadTo(folder, name, 'now');
+        await this.#folders.checkRoot();
         return undefined;
       }
       if (code === 'ELOOP') throw this.#faults.link(this.#folders.path(parts), name);

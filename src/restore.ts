@@ -7,7 +7,7 @@ import { addLost, type BringOptions, bringContent } from './restore/bring.ts';
 import { type FinishOptions, finishFolder, finishFolders, makeLinks } from './restore/finish.ts';
 import { type Forecast, foresee, refuseWithoutRoom } from './restore/forecast.ts';
 import { Pages } from './restore/pages.ts';
-import { WorkerPool } from './restore/pool.ts';
+import { WorkerPool, workersFor } from './restore/pool.ts';
 import { prepareTarget, remakeFile } from './restore/prepare.ts';
 import { volumesOf } from './restore/ranks.ts';
 import { choose, identify, isWritten, makePlan, type RestoreRequest, whatExists } from './restore/request.ts';
@@ -89,7 +89,7 @@ async function restoreInto(
     pool.begin({ root, rootFd, owner: request.owner, replace }, (files, bytes) =>
       observer.advance({ files, bytes }),
     );
-    pool.prepare(plan.volumes.inOrder().filter((index) => !isClaimed(index)).length);
+    pool.prepare(workersFor({ ...forecast, files: plan.totals.files }));
     observer.total({ files: plan.totals.files, bytes: forecast.bytes });
     observer.phase('making folders');
     const prepared = await prepareTarget({

@@ -15,7 +15,7 @@ import { checkObjects, Patience } from './verify/objects.ts';
 export type { Finding } from './verify/findings.ts';
 
 /** What to verify, and how closely. */
-export interface VerifyRequest extends Pick<LoadedCommits, 'rejected' | 'brokenKeys'> {
+export interface VerifyRequest extends Pick<LoadedCommits, 'rejected' | 'faults'> {
   store: Store;
   names: StrategyNames;
   points: readonly Point[];
@@ -66,7 +66,7 @@ export async function verify(request: VerifyRequest, observer: VerifyObserver): 
     observer.onObject(bytes);
   };
 
-  checkCommits(points, request.rejected, request.brokenKeys, findings);
+  checkCommits(points, request.rejected, request.faults, findings);
   for (const note of oddDates(points)) observer.onNote(note);
 
   observer.onBegin(

@@ -20,6 +20,7 @@ import {
   alteredCommit,
   compareWithStore,
   readStoreState,
+  SIGNATURE,
   type Standing,
   type StoreState,
 } from './standing.ts';
@@ -105,9 +106,10 @@ export async function prepare(options: BackupOptions, isDryRun: boolean): Promis
     );
   }
   if (lost !== undefined) {
-    options.onWarning(
-      `${lost} is gone from the store, or was altered: points that need it cannot be restored; run "holdfast verify"`,
-    );
+    const harm = lost.endsWith(SIGNATURE)
+      ? 'now only sets that build on its set vouch for that one'
+      : 'points that need it cannot be restored';
+    options.onWarning(`${lost} is gone from the store, or was altered: ${harm}; run "holdfast verify"`);
   }
   const warned = standing.kind !== 'current' && standing.warning !== undefined;
   const unpinned = strategy.signer.length > 0 && !strategy.signer.includes(signer.fingerprint);

@@ -1,5 +1,6 @@
 /** Where a host stands with its store: whether its index is of the newest point, and if not, who wrote since. */
-import { loadCommit, loadVerifiers, type StoredCommit } from '../chain/commits.ts';
+import { alteredObject, loadCommit, type StoredCommit } from '../chain/commits.ts';
+import { loadVerifiers } from '../chain/verifiers.ts';
 import type { Verifier } from '../crypto/check.ts';
 import { HoldfastError } from '../errors.ts';
 import { type SetName, type StrategyNames, setFolder } from '../format/names.ts';
@@ -71,8 +72,8 @@ function isJudgement(error: unknown): error is HoldfastError {
 const FETCHES = 8;
 
 /**
- * The first commit of a chain (by ordinal) that is not what this host has signed, by its full name: nothing that builds on it could be
- * restored. Fetches and checks all of them; they are small.
+ * The first object by which a set of a chain (by ordinal) is not what this host has signed, by its full name: a commit, or a signature.
+ * Fetches and checks all of them; they are small.
  */
 export async function alteredCommit(
   store: Store,
@@ -80,20 +81,13 @@ export async function alteredCommit(
   sets: readonly IndexSet[],
   believed: readonly Verifier[],
 ): Promise<string | undefined> {
-  const load = async (set: IndexSet) => {
-    try {
-      return (await loadCommit(store, names, set, believed))?.commitSha256 === set.commitSha256;
-    } catch (error) {
-      if (isJudgement(error)) return false;
-      throw error;
-    }
-  };
-  for await (const [set, isGood] of inOrder(sets, FETCHES, load)) if (!isGood) return names.commit(set);
+  const look = (set: IndexSet) => alteredObject(store, names, set, believed);
+  for await (const [, altered] of inOrder(sets, FETCHES, look)) if (altered !== undefined) return altered;
   return undefined;
 }
 
 /** Ending of a signature's name, after that of its commit. */
-const SIGNATURE = '.asc';
+export const SIGNATURE = '.asc';
 
 /** Lists the commits, good or not: their sets, the names of these, and which of them have a signature. */
 export async function listCommits(

@@ -1,14 +1,21 @@
 /** Reads the commits of a strategy from the store and keeps those that a trusted signer vouches for; knows nothing of points. */
 import { hash } from 'node:crypto';
-import { checkSignature, type GoodSignature, readVerifier, type Verifier } from '../crypto/check.ts';
-import { type ErrorCode, HoldfastError } from '../errors.ts';
+import {
+  type BadSignature as Bad,
+  checkSignature,
+  type GoodSignature,
+  type Verifier,
+} from '../crypto/check.ts';
+import { HoldfastError } from '../errors.ts';
 import { COMMIT_LIMIT, type Commit, parseCommit, SIGNATURE_LIMIT } from '../format/commit.ts';
 import { type SetName, type StrategyNames, setFolder } from '../format/names.ts';
 import { inOrder } from '../in-order.ts';
 import type { Store } from '../store/store.ts';
+import { asJudgement, FETCHES } from './judgement.ts';
 import { compareSets } from './sets.ts';
+import { loadVerifiers, type Trust } from './verifiers.ts';
 
-/** A commit that a trusted signer vouches for. */
+/** A commit that a trusted signer vouches for: by its own signature, or by that of a set that builds on it and names its SHA-256. */
 export interface StoredCommit {
   /** The object's full name. */
   name: string;
@@ -17,7 +24,7 @@ export interface StoredCommit {
   commitSha256: string;
   /** Fingerprint of the primary key of who vouches for it. */
   signer: string;
-  /** When its own signature was made, by the signer's account, where that was looked at; decides nothing. */
+  /** When its own signature was made, by the signer's account, where that was looked at and is good; decides nothing. */
   signed: Date | undefined;
 }
 
@@ -28,13 +35,9 @@ export interface Rejected extends SetName {
   error: HoldfastError;
 }
 
-/** Whom to believe: signers by fingerprint (40 or 64 upper-case hex digits), or whatever keys lie in the store. */
-export type Trust = { pinned: readonly string[] } | 'keys-in-store';
-
 /**
- * Whose signatures are checked: `each` commit's, or only of those commits that no good one names as its parent. A parent is named by the SHA-256 of its
- * bytes, so that the child's signature vouches for it as it does for the objects; of a chain only the newest signature is then fetched. What else
- * is wrong with the signatures of a chain is the business of those who look at each.
+ * Whose signatures are looked at: `each` commit's, or only those of commits that no good one names as its parent. Which commits are good is the same:
+ * a child's signature vouches for its parent as it does for the objects.
  */
 export type Signatures = 'each' | 'needed';
 
@@ -45,14 +48,9 @@ export interface LoadedCommits {
   /** By seq, then by id. */
   rejected: Rejected[];
   trusted: { fingerprint: string; pinned: boolean }[];
-  /** Keys in the store that are not what their names say; only with `keys-in-store`, where they are passed over. */
-  brokenKeys: HoldfastError[];
+  /** What is wrong and costs no point: keys in the store that are not what their names say (with `keys-in-store`), and signatures that were looked at, of commits that are good all the same. */
+  faults: HoldfastError[];
 }
-
-/** No signer's public key is larger, in bytes. */
-const KEY_LIMIT = 64 * 1024;
-/** Objects fetched at once. */
-const FETCHES = 8;
 
 /**
  * All commits of a strategy that a trusted signer vouches for; each of the others with what is wrong with
@@ -66,89 +64,47 @@ export async function loadCommits(
   signatures: Signatures = 'each',
 ): Promise<LoadedCommits> {
   const { verifiers, brokenKeys } = await loadVerifiers(store, names, trust);
-  const found: SetName[] = [];
+  const sets: SetName[] = [];
   for await (const { name } of store.list(names.commits, { namesOnly: true })) {
     const set = names.parseCommit(name);
-    if (set !== undefined) found.push(set);
+    if (set !== undefined) sets.push(set);
   }
   // Children come before their parents, which are always older.
-  found.sort((a, b) => compareSets(b, a));
-  const judge = signatures === 'each' ? judgeEach : judgeAsNeeded;
+  sets.sort((a, b) => compareSets(b, a));
+  const shelf = { store, names, verifiers };
   const commits: StoredCommit[] = [];
   const rejected: Rejected[] = [];
-  for await (const [set, result] of judge(store, names, found, verifiers)) {
+  const faults: HoldfastError[] = [];
+  const vouchers = new Vouchers();
+  /** So many of the first sets have been asked for, and judged; and so many, most likely, are vouched for by those that were judged. */
+  let asked = 0;
+  let judged = 0;
+  let vouched = FETCHES;
+  const fetch = (set: SetName) =>
+    fetchCommit(shelf, set, signatures === 'each' || asked++ >= vouched).catch(asJudgement);
+  for await (const [set, fetched] of inOrder(sets, FETCHES, fetch)) {
+    judged++;
+    if (fetched === undefined) continue;
+    const result = fetched instanceof HoldfastError ? fetched : await judge(shelf, set, fetched, vouchers);
     if (result instanceof HoldfastError) {
       rejected.push({ name: names.commit(set), seq: set.seq, id: set.id, error: result });
-    } else if (result !== undefined) {
-      commits.push(result);
+      continue;
     }
+    const { commit, fault } = result;
+    commits.push(commit);
+    if (fault !== undefined) faults.push(fault);
+    vouchers.add(commit);
+    vouched = judged + commit.commit.ordinal;
   }
   const pinned = trust !== 'keys-in-store';
   const trusted = verifiers.map(({ fingerprint }) => ({ fingerprint, pinned }));
-  return { commits: commits.reverse(), rejected: rejected.reverse(), trusted, brokenKeys };
-}
-
-/** The commits of some sets with what became of each; undefined where there is none (any more). */
-type Judged = AsyncGenerator<[set: SetName, result: StoredCommit | HoldfastError | undefined], void>;
-
-function judgeEach(
-  store: Store,
-  names: StrategyNames,
-  sets: readonly SetName[],
-  verifiers: readonly Verifier[],
-): Judged {
-  return inOrder(sets, FETCHES, (set) => loadCommit(store, names, set, verifiers).catch(asJudgement));
-}
-
-/** `sets`: children before their parents. */
-async function* judgeAsNeeded(
-  store: Store,
-  names: StrategyNames,
-  sets: readonly SetName[],
-  verifiers: readonly Verifier[],
-): Judged {
-  const vouchers = new Map<string, Voucher>();
-  const get = (set: SetName) => store.get(names.commit(set), COMMIT_LIMIT);
-  for await (const [set, bytes] of inOrder(sets, FETCHES, get)) {
-    if (bytes === undefined) continue;
-    const judging = judgeOne(store, names, set, bytes, verifiers, vouchers.get(setFolder(set)));
-    const result = await judging.catch(asJudgement);
-    yield [set, result];
-    if (result instanceof HoldfastError) continue;
-    const { parent, writer } = result.commit;
-    if (parent === null) continue;
-    const { commitSha256 } = parent;
-    vouchers.set(setFolder(parent), { commitSha256, writer, signer: result.signer });
-  }
-}
-
-/** What a good commit says of its parent. */
-interface Voucher {
-  commitSha256: string;
-  /** Who wrote the child, and whose signature vouches for it. */
-  writer: string;
-  signer: string;
-}
-
-/** Errors as loadCommit. */
-async function judgeOne(
-  store: Store,
-  names: StrategyNames,
-  set: SetName,
-  bytes: Uint8Array,
-  verifiers: readonly Verifier[],
-  voucher: Voucher | undefined,
-): Promise<StoredCommit> {
-  if (voucher?.commitSha256 === sha256(bytes)) {
-    const vouched = parsed(names, set, bytes, voucher.signer, undefined);
-    // No writer goes on with the chain of another: so the signer is the same.
-    if (vouched.commit.writer === voucher.writer) return vouched;
-  }
-  return checkCommit(store, names, set, bytes, verifiers);
+  commits.reverse();
+  rejected.reverse();
+  return { commits, rejected, trusted, faults: [...brokenKeys, ...faults.reverse()] };
 }
 
 /**
- * One commit; undefined when there is none. Errors: those of the store; `damage`, `foreign-signer` or
+ * One commit, by its own signature; undefined when there is none. Errors: those of the store; `damage`, `foreign-signer` or
  * `format-version` when it is there and is no point.
  */
 export async function loadCommit(
@@ -157,142 +113,164 @@ export async function loadCommit(
   set: SetName,
   verifiers: readonly Verifier[],
 ): Promise<StoredCommit | undefined> {
-  const bytes = await store.get(names.commit(set), COMMIT_LIMIT);
-  return bytes && (await checkCommit(store, names, set, bytes, verifiers));
-}
-
-/** A commit whose bytes are there, by its own signature. Errors as loadCommit. */
-async function checkCommit(
-  store: Store,
-  names: StrategyNames,
-  set: SetName,
-  bytes: Uint8Array,
-  verifiers: readonly Verifier[],
-): Promise<StoredCommit> {
-  const name = names.commit(set);
-  const signature = await store.get(names.signature(set), SIGNATURE_LIMIT);
-  if (signature === undefined) {
-    throw new HoldfastError(
-      'damage',
-      `${name} has no signature, so nobody vouches for it and it is no point: put ${names.signature(set)} back if it was lost`,
-      { object: name },
-    );
-  }
-  const { fingerprint, made } = await checked(name, bytes, signature, verifiers);
-  return parsed(names, set, bytes, fingerprint, made);
-}
-
-/** A commit whose bytes `signer` vouches for. Errors: `damage`, `format-version`. */
-function parsed(
-  names: StrategyNames,
-  set: SetName,
-  bytes: Uint8Array,
-  signer: string,
-  signed: Date | undefined,
-): StoredCommit {
-  const name = names.commit(set);
-  const commit = parseCommit(bytes, name, { ...set, strategy: names.root });
-  return { name, commit, commitSha256: sha256(bytes), signer, signed };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return hash('sha256', bytes, 'hex');
+  const shelf = { store, names, verifiers };
+  const fetched = await fetchCommit(shelf, set, true);
+  if (fetched === undefined) return undefined;
+  const result = await judge(shelf, set, fetched, new Vouchers());
+  if (result instanceof HoldfastError) throw result;
+  return result.commit;
 }
 
 /**
- * The keys that commits are checked with: those of the pinned signers, or all that lie in the store. Errors: as
- * loadCommits. A pinned signer is passed over where the store has nothing of the strategy at all.
+ * The object, by its full name, for which a set is not what was signed with that SHA-256: its commit, or its signature; undefined when both are good. Errors:
+ * those of the store.
  */
-export async function loadVerifiers(
+export async function alteredObject(
   store: Store,
   names: StrategyNames,
-  trust: Trust,
-): Promise<{ verifiers: Verifier[]; brokenKeys: HoldfastError[] }> {
-  const brokenKeys: HoldfastError[] = [];
-  const verifiers: Verifier[] = [];
-  if (trust === 'keys-in-store') {
-    const fingerprints: string[] = [];
-    for await (const { name } of store.list(names.keys, { namesOnly: true })) {
-      const fingerprint = names.parseKey(name);
-      if (fingerprint !== undefined) fingerprints.push(fingerprint);
-    }
-    const load = (fingerprint: string) => loadVerifier(store, names, fingerprint).catch(asJudgement);
-    for await (const [, result] of inOrder(fingerprints, FETCHES, load)) {
-      if (result instanceof HoldfastError) brokenKeys.push(result);
-      else if (result !== undefined) verifiers.push(result);
-    }
-    return { verifiers, brokenKeys };
-  }
-  for (const fingerprint of new Set(trust.pinned)) {
-    const verifier = await loadVerifier(store, names, fingerprint);
-    if (verifier === undefined) {
-      // Another name or another store, most likely: that there are no points will be said.
-      if (await hasNothing(store, names)) continue;
-      throw new HoldfastError(
-        'key',
-        `the signer ${fingerprint} is pinned, but its public key ${names.key(fingerprint)} is not in the store: check the fingerprint, the strategy's name and the store, or put the key back`,
-        { object: names.key(fingerprint) },
-      );
-    }
-    verifiers.push(verifier);
-  }
-  return { verifiers, brokenKeys };
-}
-
-async function loadVerifier(
-  store: Store,
-  names: StrategyNames,
-  fingerprint: string,
-): Promise<Verifier | undefined> {
-  const name = names.key(fingerprint);
-  const bytes = await store.get(name, KEY_LIMIT);
-  if (bytes === undefined) return undefined;
-  const verifier = await readVerifier(bytes, name);
-  if (verifier.fingerprint === fingerprint) return verifier;
-  throw new HoldfastError(
-    'damage',
-    `${name} holds another key, ${verifier.fingerprint}: put the signer's key back, and trust no commit by the other one`,
-    { object: name },
-  );
-}
-
-async function checked(
-  name: string,
-  bytes: Uint8Array,
-  signature: Uint8Array,
+  set: SetName & { commitSha256: string },
   verifiers: readonly Verifier[],
-): Promise<GoodSignature> {
-  const result = await checkSignature(bytes, signature, verifiers);
-  if (!('problem' in result)) return result;
-  const { problem, detail } = result;
-  if (problem === 'unknown-signer') {
-    throw new HoldfastError(
+): Promise<string | undefined> {
+  const fetched = await fetchCommit({ store, names, verifiers }, set, true).catch(asJudgement);
+  if (fetched === undefined || fetched instanceof HoldfastError) return names.commit(set);
+  if (fetched.commitSha256 !== set.commitSha256) return names.commit(set);
+  return fetched.signature === undefined || 'problem' in fetched.signature ? names.signature(set) : undefined;
+}
+
+/** Where commits lie, and the keys that vouch for them. */
+interface Shelf {
+  store: Store;
+  names: StrategyNames;
+  verifiers: readonly Verifier[];
+}
+
+/** A signature that vouches for nothing. `detail` is for people. */
+type BadSignature = Bad | { problem: 'missing' };
+
+/** A commit that nothing is known of yet. */
+interface Fetched {
+  bytes: Uint8Array;
+  commitSha256: string;
+  /** Undefined while it is not known whether its signature is needed. */
+  signature: GoodSignature | BadSignature | undefined;
+}
+
+/** Undefined when there is none. `signature`: whether its signature is looked at, too. Errors: as loadCommit. */
+async function fetchCommit(shelf: Shelf, set: SetName, signature: boolean): Promise<Fetched | undefined> {
+  const bytes = await shelf.store.get(shelf.names.commit(set), COMMIT_LIMIT);
+  if (bytes === undefined) return undefined;
+  const looked = signature ? await lookAtSignature(shelf, set, bytes) : undefined;
+  return { bytes, commitSha256: hash('sha256', bytes, 'hex'), signature: looked };
+}
+
+/** Errors: those of the store. */
+async function lookAtSignature(
+  { store, names, verifiers }: Shelf,
+  set: SetName,
+  bytes: Uint8Array,
+): Promise<GoodSignature | BadSignature> {
+  try {
+    const signature = await store.get(names.signature(set), SIGNATURE_LIMIT);
+    return signature === undefined
+      ? { problem: 'missing' }
+      : await checkSignature(bytes, signature, verifiers);
+  } catch (error) {
+    // Larger than any signature, for instance.
+    return { problem: 'malformed', detail: asJudgement(error).message };
+  }
+}
+
+/** A commit that is good, whatever is wrong with its signature; or why it is no point. Errors: those of the store. */
+async function judge(
+  shelf: Shelf,
+  set: SetName,
+  { bytes, commitSha256, signature }: Fetched,
+  vouchers: Vouchers,
+): Promise<{ commit: StoredCommit; fault: HoldfastError | undefined } | HoldfastError> {
+  const { names } = shelf;
+  const name = names.commit(set);
+  const parse = () => parseCommit(bytes, name, { ...set, strategy: names.root });
+  try {
+    const said = vouchers.of(set, commitSha256);
+    if (said.length > 0) {
+      const commit = parse();
+      // No writer goes on with the chain of another, nor with another key: so the signer is the same.
+      const voucher = said.find(({ writer }) => writer === commit.writer);
+      if (voucher !== undefined) {
+        const { signer } = voucher;
+        const isGood = signature !== undefined && !('problem' in signature);
+        const fault =
+          signature !== undefined && 'problem' in signature ? faultOf(names, set, signature) : undefined;
+        const signed = isGood ? signature.made : undefined;
+        return { commit: { name, commit, commitSha256, signer, signed }, fault };
+      }
+    }
+    const own = signature ?? (await lookAtSignature(shelf, set, bytes));
+    if ('problem' in own) return refusalOf(names, set, own);
+    const { fingerprint: signer, made: signed } = own;
+    return { commit: { name, commit: parse(), commitSha256, signer, signed }, fault: undefined };
+  } catch (error) {
+    return asJudgement(error);
+  }
+}
+
+/** What good commits say of their parents. */
+class Vouchers {
+  /** By the set and the SHA-256 of the parent: the writer and the signer of each child. */
+  readonly #children = new Map<string, { writer: string; signer: string }[]>();
+
+  add({ commit: { parent, writer }, signer }: StoredCommit): void {
+    if (parent === null) return;
+    const key = keyOf(parent, parent.commitSha256);
+    this.#children.set(key, [...(this.#children.get(key) ?? []), { writer, signer }]);
+  }
+
+  of(set: SetName, commitSha256: string): readonly { writer: string; signer: string }[] {
+    return this.#children.get(keyOf(set, commitSha256)) ?? [];
+  }
+}
+
+function keyOf(set: SetName, commitSha256: string): string {
+  return `${setFolder(set)} ${commitSha256}`;
+}
+
+/** Why a commit that nobody vouches for is no point. */
+function refusalOf(names: StrategyNames, set: SetName, bad: BadSignature): HoldfastError {
+  const name = names.commit(set);
+  const object = { object: name };
+  if (bad.problem === 'missing') {
+    return new HoldfastError(
+      'damage',
+      `${name} has no signature, so nobody vouches for it and it is no point: put ${names.signature(set)} back if it was lost`,
+      object,
+    );
+  }
+  if (bad.problem === 'unknown-signer') {
+    return new HoldfastError(
       'foreign-signer',
-      `${name} is no point: its signature was ${detail}, which is not trusted; if that is a signer of yours, pin its fingerprint too, else somebody else has written it`,
-      { object: name },
+      `${name} is no point: its signature was ${bad.detail}, which is not trusted; if that is a signer of yours, pin its fingerprint too, else somebody else has written it`,
+      object,
     );
   }
   const what =
-    problem === 'malformed'
-      ? `its signature cannot be read (${detail})`
-      : `its signature is not good for it (${detail}): the commit or the signature was altered`;
-  throw new HoldfastError('damage', `${name} is no point: ${what}; put back copies of both, if there are`, {
-    object: name,
-  });
+    bad.problem === 'malformed'
+      ? `its signature cannot be read (${bad.detail})`
+      : `its signature is not good for it (${bad.detail}): the commit or the signature was altered`;
+  return new HoldfastError(
+    'damage',
+    `${name} is no point: ${what}; put back copies of both, if there are`,
+    object,
+  );
 }
 
-/** Errors that are a judgement on what lies in the store; all others are thrown on. */
-function asJudgement(error: unknown): HoldfastError {
-  if (error instanceof HoldfastError && JUDGEMENTS.has(error.code)) return error;
-  throw error;
-}
-
-const JUDGEMENTS: ReadonlySet<ErrorCode> = new Set(['damage', 'foreign-signer', 'format-version']);
-
-/** Whether neither a key nor a commit of the strategy is in the store. */
-async function hasNothing(store: Store, names: StrategyNames): Promise<boolean> {
-  for (const folder of [names.keys, names.commits]) {
-    for await (const _ of store.list(folder, { namesOnly: true })) return false;
-  }
-  return true;
+/** What is wrong with the signature of a commit that another one vouches for. */
+function faultOf(names: StrategyNames, set: SetName, bad: BadSignature): HoldfastError {
+  const object = names.signature(set);
+  const what =
+    bad.problem === 'missing' ? 'is not there' : `is no good signature of its commit (${bad.detail})`;
+  return new HoldfastError(
+    'damage',
+    `${object} ${what}: no point is lost by that, since a set that builds on this one is signed and vouches for it; put back a copy of it, if there is one`,
+    { object },
+  );
 }

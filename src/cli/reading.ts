@@ -1,9 +1,10 @@
 /** What the commands that read a store have in common: their options, the store, whom it trusts, and the point. */
 import { existsSync } from 'node:fs';
 import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
-import { type LoadedCommits, loadCommits, type Signatures, type Trust } from '../chain/commits.ts';
+import { type LoadedCommits, loadCommits, type Signatures } from '../chain/commits.ts';
 import { whyNoPoints } from '../chain/elsewhere.ts';
 import { type Point, toPoints } from '../chain/points.ts';
+import type { Trust } from '../chain/verifiers.ts';
 import { parseWhen } from '../chain/when.ts';
 import { HoldfastError } from '../errors.ts';
 import { StrategyNames } from '../format/names.ts';
@@ -64,7 +65,7 @@ export async function openReading(
 
 /** Says on standard error, one line each, which keys and commits in the store count for nothing. */
 export function sayRejected(reading: Reading, context: CliContext): void {
-  const lines = [...reading.brokenKeys, ...reading.rejected.map(({ error }) => error)];
+  const lines = [...reading.faults, ...reading.rejected.map(({ error }) => error)];
   for (const { message } of lines.slice(0, 20)) context.stderr(`warning: ${message}\n`);
   if (lines.length > 20) {
     context.stderr(`warning: ${lines.length - 20} more such objects; "holdfast verify" names them all\n`);

@@ -1,7 +1,8 @@
 /** Looks at whether the points in a store can be restored, for `holdfast doctor`: as `holdfast points` does, by one listing. */
-import { loadCommits, type Trust } from '../chain/commits.ts';
+import { loadCommits } from '../chain/commits.ts';
 import { type Point, toPoints } from '../chain/points.ts';
 import { checkPresence } from '../chain/presence.ts';
+import type { Trust } from '../chain/verifiers.ts';
 import { type Findings, lookAt } from '../finding.ts';
 import { StrategyNames } from '../format/names.ts';
 import type { Examination } from '../store/examination.ts';
@@ -37,11 +38,11 @@ export async function* examinePoints(
     yield { subject, state: 'bad', what: words(looked.error) };
     return;
   }
-  const { points, rejected, problemOf } = looked.value;
+  const { points, faults, problemOf } = looked.value;
   const newest = points.at(-1);
-  const [error, ...others] = rejected;
+  const [error, ...others] = faults;
   if (error !== undefined) {
-    const more = others.length === 0 ? '' : `; ${others.length} more such commits`;
+    const more = others.length === 0 ? '' : `; ${others.length} more such objects`;
     const advice = '"holdfast points" names them all';
     yield { subject, state: 'bad', what: `${error.message}${more}`, ...(more === '' ? {} : { advice }) };
   }
@@ -73,7 +74,7 @@ export async function* examinePoints(
 }
 
 async function examine(store: Store, names: StrategyNames, trust: Trust) {
-  const { commits, rejected } = await loadCommits(store, names, trust);
+  const { commits, rejected, faults } = await loadCommits(store, names, trust);
   const points = toPoints(commits, rejected);
   const presence = await checkPresence(store, names, points);
   const problemOf = (point: Point): string | undefined => {
@@ -82,5 +83,5 @@ async function examine(store: Store, names: StrategyNames, trust: Trust) {
     const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
     return missing.length === 0 ? undefined : `missing or of another size: ${missing[0]?.name}${more}`;
   };
-  return { points, rejected: rejected.map(({ error }) => error), problemOf };
+  return { points, faults: [...rejected.map(({ error }) => error), ...faults], problemOf };
 }

@@ -78,18 +78,27 @@ export class DirectoryFolders {
   }
 
   /**
-   * As checkRoot and has, but takes what was found out within the last second for true, which saves most of what reading a small object costs. For reading alone: who
-   * swaps folders within a second could as well have changed what is in them.
+   * Whether there is such a folder of the right root: as checkRoot and has find out, or, where looking at it a second ago will do, as they found out then. That saves most
+   * of what reading a small object costs; it is for reading alone: who swaps folders within a second could as well have changed what is in them.
    */
-  async hadRecently(parts: readonly string[], object: string): Promise<boolean> {
-    for (let depth = 0; depth <= parts.length; depth++) {
-      const path = this.path(parts.slice(0, depth));
-      const now = performance.now();
-      if (now - (this.#looked.get(path) ?? Number.NEGATIVE_INFINITY) < RECENT_MS) continue;
-      if (depth === 0) await this.checkRoot();
-      else if (!(await this.#isFolder(path, object))) return false;
-      this.#looked.set(path, now);
+  async lead(parts: readonly string[], object: string, looked: 'now' | 'recently'): Promise<boolean> {
+    const path = this.path(parts);
+    const now = performance.now();
+    const isKnown = (way: string) => now - (this.#looked.get(way) ?? Number.NEGATIVE_INFINITY) < RECENT_MS;
+    if (looked === 'recently' && isKnown(path)) return true;
+    // The folders above are many objects' way.
+    const above = this.path(parts.slice(0, -1));
+    if (looked === 'recently' && parts.length > 0 && isKnown(above)) {
+      if (await this.#isFolder(path, object)) {
+        this.#looked.set(path, now);
+        return true;
+      }
     }
+    this.#looked.clear();
+    await this.checkRoot();
+    if (!(await this.has(parts, object))) return false;
+    for (let depth = 0; depth <= parts.length; depth++)
+      this.#looked.set(this.path(parts.slice(0, depth)), now);
     return true;
   }
 

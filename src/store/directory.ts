@@ -22,6 +22,9 @@ const LOOKS = 32;
 /** O_NONBLOCK: opening a FIFO that someone put there must not wait for a writer. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+/** What opening says when a folder on the way is not what it was. */
+const WAY_LOST = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
 /**
  * The store in the folder `root`, which must exist when the store is used; with a `prefix` (`a/b`) all names live
  * below that folder of it, which is made when needed, and what is written is kept below the rate of `throttle`. Folders are made 0700, files 0600. Names that no object
@@ -93,7 +96,7 @@ class DirectoryStore implements Store {
   }
 
   async get(name: string, limit: number, { place }: GetOptions = {}): Promise<Uint8Array | undefined> {
-    return this.#read(name, async (handle, size) => {
+    return this.#read(name, 'recently', async (handle, size) => {
       if (size > limit) {
         const message = `${name} has ${size} bytes where at most ${limit} can be right; put back the right object`;
         throw this.#faults.error('damage', message, name);
@@ -114,7 +117,7 @@ class DirectoryStore implements Store {
   }
 
   async stat(name: string): Promise<ObjectStat | undefined> {
-    return this.#read(name, async (handle) => {
+    return this.#read(name, 'now', async (handle) => {
       const hash = createHash('sha256');
       const buffer = Buffer.allocUnsafeSlow(PIECE);
       let size = 0;
@@ -184,14 +187,15 @@ class DirectoryStore implements Store {
     }
   }
 
-  /** Opens an object and hands on its handle and size; undefined when there is none. */
+  /** Opens an object and hands on its handle and size; undefined when there is none. `looked`: when the folders on the way must have been looked at. */
   async #read<T>(
     name: string,
+    looked: 'now' | 'recently',
     use: (handle: FileHandle, size: number) => Promise<T>,
   ): Promise<T | undefined> {
     const parts = this.#parts(name);
     const folder = parts.slice(0, -1);
-    if (!(await this.#folders.hadRecently(folder, name))) return undefined;
+    if (!(await this.#folders.lead(folder, name, looked))) return undefined;
     try {
       const handle = await open(this.#folders.path(parts), READ);
       try {
@@ -203,11 +207,9 @@ class DirectoryStore implements Store {
       }
     } catch (error) {
       const code = systemCode(error);
-      if (code === 'ENOENT') {
-        // Or the disk was unmounted since: then it is not the object that is missing.
-        await this.#folders.checkRoot();
-        return undefined;
-      }
+      // Or a folder on the way has changed, or the disk was unmounted since: then it is not the object that is missing.
+      if (WAY_LOST.has(code ?? '') && !(await this.#folders.lead(folder, name, 'now'))) return undefined;
+      if (code === 'ENOENT') return undefined;
       if (code === 'ELOOP') throw this.#faults.link(this.#folders.path(parts), name);
       // A socket.
       if (code === 'ENXIO') throw this.#faults.notFile(name);

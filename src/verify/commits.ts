@@ -7,14 +7,14 @@ import type { Findings } from './findings.ts';
 /** A clock is odd when it is wrong by more than this. */
 const DAY = 86_400_000;
 
-/** Finds keys and commits that are no good, and points whose line of parents is broken. */
+/** Finds keys, signatures and commits that are no good, and points whose line of parents is broken. */
 export function checkCommits(
   points: readonly Point[],
   rejected: readonly Rejected[],
-  brokenKeys: readonly HoldfastError[],
+  faults: readonly HoldfastError[],
   findings: Findings,
 ): void {
-  for (const { object, message } of brokenKeys) findings.add({ object: object ?? '', problem: message }, []);
+  for (const { object, message } of faults) findings.add({ object: object ?? '', problem: message }, []);
   for (const { name, error } of rejected) findings.add({ object: name, problem: error.message }, []);
   const broken = new Map<string, Point[]>();
   for (const point of points) {

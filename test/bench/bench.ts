@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statfsSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missingServers } from '../servers/missing.ts';
-import { CHAIN, chain } from './chain.ts';
+import { CHAINS, describeChain, measureChain } from './chain.ts';
 import { compare } from './compare.ts';
 import { install, SEARCHED } from './install.ts';
 import { describeMachine, versionOf } from './machine.ts';
@@ -119,9 +119,9 @@ async function measureAll(options: Options, folder: string, runner: Runner): Pro
     report.sets.push({ name: 'upload', what: UPLOAD, entries: 0, bytes: 0 });
     save(await upload(runner, folder, options.rounds, options.scale));
   }
-  if (options.sets.includes('chain')) {
-    report.sets.push({ name: 'chain', what: CHAIN, entries: 0, bytes: 0 });
-    save(await chain({ ...common, scale: options.scale }));
+  for (const chain of CHAINS.filter(({ name }) => options.sets.includes(name))) {
+    report.sets.push({ name: chain.name, what: describeChain(chain), entries: 0, bytes: 0 });
+    save(await measureChain({ ...common, chain, scale: options.scale }));
   }
   return report;
 }

@@ -1,6 +1,6 @@
 /**
  * A chain of many incrementals, by each tool: what they take and store, and what a restore of the last point takes beside that of a fresh
- * full of the same data. Once, not in rounds.
+ * full of the same data. Once, not in rounds, but for the restores.
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,11 +20,26 @@ const FILE = 12_000;
 const BLOCKS = 40_000;
 const BLOCK = 4096;
 
+/** Restores of each kind: they are short, and their ratio is what counts. */
+const RESTORES = 3;
+
+/** Chains, by where their changes are: in all of the data, most of which has changed in the end, or in a tenth of it. */
+export const CHAINS = [
+  { name: 'chain', share: 1 },
+  { name: 'narrow-chain', share: 0.1 },
+] as const;
+
+export type Chain = (typeof CHAINS)[number];
+
 /** What it is made of, for the reader of the table. */
-export const CHAIN = `${FILES} files of 12 kB and one of 164 MB; each incremental after a change of 0.5 % of the files and 0.1 % of the blocks of the large one; without rounds`;
+export function describeChain({ share }: Chain): string {
+  const where = share < 1 ? `, all within the same ${share * 100} % of both` : '';
+  return `${FILES} files of 12 kB and one of 164 MB; each incremental after a change of 0.5 % of the files and 0.1 % of the blocks of the large one${where}; without rounds, but of ${RESTORES} restores the median`;
+}
 
 /** What one call needs. */
 export interface ChainOptions {
+  chain: Chain;
   runner: Runner;
   folder: string;
   tools: readonly Tool[];
@@ -45,8 +60,9 @@ interface Worker {
 }
 
 /** Results of the works "full", "n incrementals, together", "restore of the last point", "full of the same", "restore of that". */
-export async function chain(options: ChainOptions): Promise<Result[]> {
-  const folder = join(options.folder, 'chain');
+export async function measureChain(options: ChainOptions): Promise<Result[]> {
+  const { name, share } = options.chain;
+  const folder = join(options.folder, name);
   const source = join(folder, 'data');
   const count = Math.max(Math.ceil(INCREMENTALS * options.scale), 3);
   const { runner } = options;
@@ -54,9 +70,9 @@ export async function chain(options: ChainOptions): Promise<Result[]> {
   mkdirSync(source, { recursive: true });
   const target = await openTarget('directory', folder);
   try {
-    const changes = new Changes(source, options.scale);
+    const changes = new Changes(source, options.scale, share);
     changes.makeAll();
-    const crew = new Crew(options.say);
+    const crew = new Crew(name, options.say);
     for (const tool of options.tools) {
       const own = { folder: join(folder, tool.name), store: target.store(tool.name) };
       const job = tool.job({ ...own, source });
@@ -82,14 +98,15 @@ export async function chain(options: ChainOptions): Promise<Result[]> {
       ...sum,
       stored: (await target.size(store)) - begun,
     }));
-    await crew.each('restore of the last point', (worker) => restore(runner, worker, source));
+    const restoring = (worker: Worker) => restore(runner, worker, source);
+    await crew.each('restore of the last point', restoring, RESTORES);
     await crew.each('full of the same', async (worker) => {
       rmSync(worker.folder, { recursive: true });
       const { folder, store } = worker;
       worker.job = worker.tool.job({ folder, store, source }) ?? worker.job;
       return full(worker);
     });
-    await crew.each('restore of that', (worker) => restore(runner, worker, source));
+    await crew.each('restore of that', restoring, RESTORES);
     return crew.results;
   } finally {
     await target.end();
@@ -112,26 +129,32 @@ async function restore(runner: Runner, { folder, job }: Worker, source: string):
 class Crew {
   workers: Worker[] = [];
   readonly results: Result[] = [];
+  readonly #set: string;
   readonly #say: (line: string) => void;
 
-  constructor(say: (line: string) => void) {
+  constructor(set: string, say: (line: string) => void) {
+    this.#set = set;
     this.#say = say;
   }
 
-  /** Lets each do it in turn. What gives no run leaves no result; one that fails is named, and left out from then on. */
-  async each(work: string, action: (worker: Worker) => Promise<Run | undefined>): Promise<void> {
+  /** Lets each do it in turn, so many times. What gives no run leaves no result; one that fails is named, and left out from then on. */
+  async each(work: string, action: (worker: Worker) => Promise<Run | undefined>, times = 1): Promise<void> {
+    const set = this.#set;
     for (const worker of this.workers) {
       const { name, role } = worker.tool;
-      const result: Result = { set: 'chain', target: 'directory', work, tool: name, role, runs: [] };
+      const result: Result = { set, target: 'directory', work, tool: name, role, runs: [] };
       try {
-        const run = await action(worker);
-        if (run === undefined) continue;
-        result.runs.push(run);
-        this.#say(`chain | ${work} | ${name}: ${run.seconds.toFixed(2)} s`);
+        for (let i = 0; i < times; i++) {
+          const run = await action(worker);
+          if (run === undefined) break;
+          result.runs.push(run);
+          this.#say(`${set} | ${work} | ${name}: ${run.seconds.toFixed(2)} s`);
+        }
+        if (result.runs.length === 0) continue;
       } catch (error) {
         if (!(error instanceof CommandFailed)) throw error;
         result.failed = error.message;
-        this.#say(`chain | ${work} | ${name}: FAILED: ${error.message}`);
+        this.#say(`${set} | ${work} | ${name}: FAILED: ${error.message}`);
         this.workers = this.workers.filter((other) => other !== worker);
       }
       this.results.push(result);
@@ -155,11 +178,14 @@ class Changes {
   readonly #folder: string;
   readonly #files: number;
   readonly #blocks: number;
+  readonly #share: number;
   readonly #text = new LineStream('chain');
   readonly #random = randomStream('chain');
 
-  constructor(folder: string, scale: number) {
+  /** `share`: the part of the files and of the large one's blocks that changes, from the first on. */
+  constructor(folder: string, scale: number, share: number) {
     this.#folder = folder;
+    this.#share = share;
     this.#files = Math.ceil(FILES * scale);
     this.#blocks = Math.ceil(BLOCKS * scale);
   }
@@ -185,6 +211,6 @@ class Changes {
   }
 
   #pick(limit: number): number {
-    return this.#text.number() % limit;
+    return this.#text.number() % Math.ceil(limit * this.#share);
   }
 }

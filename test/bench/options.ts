@@ -1,6 +1,7 @@
 /** The command line of `npm run bench`: parsed and checked. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CHAINS } from './chain.ts';
 import { SETS } from './sets.ts';
 import { TARGETS, type TargetName } from './targets.ts';
 
@@ -8,7 +9,7 @@ import { TARGETS, type TargetName } from './targets.ts';
 export class Refused extends Error {}
 
 /** Parts that are no data sets of tools. */
-const PARTS = ['start-up', 'upload', 'chain'] as const;
+const PARTS = ['start-up', 'upload', ...CHAINS.map(({ name }) => name)] as const;
 const PEERS = ['restic', 'borg', 'duplicity'] as const;
 const QUICK = 0.05;
 
@@ -20,8 +21,8 @@ Prints a table, and saves it. A whole run takes hours and up to 60 GB of room; u
   --quick          data sets of a twentieth: some minutes
   --scale X        data sets of X times the whole size (0 < X <= 1)
   --sets A,B       which of ${[...SETS.map(({ name }) => name), ...PARTS].join(', ')}
-                   (without it all but half-million, quarter-million, chain)
-  --chain          the set "chain" besides: 200 incrementals
+                   (without it all but half-million, quarter-million, chain, narrow-chain)
+  --chain          the sets "chain" and "narrow-chain" besides: 200 incrementals each
   --peers A,B      which of ${PEERS.join(', ')}, pipeline (all); "none" for Holdfast alone
   --targets A,B    which of ${TARGETS.join(', ')} (both, but Swift only for the sets kernel, libraries, sqlite, big)
   --rounds N       rounds of which medians are taken (3)
@@ -68,7 +69,7 @@ export function parseOptions(args: readonly string[], now: Date): Options | unde
   const stamp = now.toISOString().slice(0, 19).replaceAll(':', '-');
   return {
     scale: numberOf('--scale', values.scale, values.quick ? QUICK : 1, (x) => x > 0 && x <= 1),
-    sets: values.chain && !sets.includes('chain') ? [...sets, 'chain'] : sets,
+    sets: values.chain ? [...new Set([...sets, ...CHAINS.map(({ name }) => name)])] : sets,
     peers: values.peers === 'none' ? [] : chosen('--peers', values.peers, [...PEERS, 'pipeline']),
     targets: chosen('--targets', values.targets, TARGETS),
     rounds: numberOf('--rounds', values.rounds, 3, (x) => Number.isInteger(x) && x > 0),

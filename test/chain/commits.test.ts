@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadCommit, loadCommits, loadVerifiers, type StoredCommit } from '../../src/chain/commits.ts';
+import { loadCommit, loadCommits, type StoredCommit } from '../../src/chain/commits.ts';
+import { loadVerifiers } from '../../src/chain/verifiers.ts';
 import { sign } from '../../src/crypto/signer.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
@@ -194,8 +195,17 @@ describe('a chain of which only the needed signatures are checked', () => {
     expect(store.fetched.filter((name) => name.includes('/commits/') && name.endsWith('.asc'))).toEqual([
       quick.names.signature({ seq: 3, id: '2'.repeat(32) }),
     ]);
-    // Whoever looks at each signature misses it.
-    expect(seqs((await load()).rejected)).toEqual([1]);
+    // Whoever looks at each signature misses it, and takes the commit all the same.
+    const each = await load();
+    expect(each.commits.map(({ commit, signed }) => [commit.seq, signed !== undefined])).toEqual([
+      [1, false],
+      [2, true],
+      [3, true],
+    ]);
+    expect(each.rejected).toEqual([]);
+    expect(each.faults).toMatchObject([
+      { code: 'damage', object: quick.names.signature({ seq: 1, id: '0'.repeat(32) }) },
+    ]);
   });
 
   test('a commit of which a bit changed is found all the same, and what came before it must be signed', async () => {
@@ -226,6 +236,66 @@ describe('a chain of which only the needed signatures are checked', () => {
     expect(seqs(rejected)).toEqual([2, 3]);
   });
 
+  test.each(['each', 'needed'] as const)(
+    'a commit that cannot be got, or is larger than any, is no point, and no reason to refuse others: %s',
+    async (signatures) => {
+      await chain();
+      const failing = Object.create(store) as MemoryStore;
+      failing.get = async (name, limit) => {
+        if (name.startsWith('town/commits/0000000002') && name.endsWith('.json'))
+          throw new HoldfastError('damage', `${name} is larger than any commit`, { object: name });
+        return store.get(name, limit);
+      };
+      const { commits, rejected } = await loadCommits(failing, quick.names, KEYS, signatures);
+      expect(commits.map(({ commit }) => commit.seq)).toEqual([1, 3]);
+      expect(rejected.map(({ seq, error }) => [seq, error.code])).toEqual([[2, 'damage']]);
+    },
+  );
+
+  test.each([1, 2])(
+    'of two children of one commit, either vouches for it: child %i is right',
+    async (right) => {
+      const parent = await quick.commit(makeCommit({ seq: 1, id: '0'.repeat(32) }));
+      for (const child of [1, 2]) {
+        const commit = makeCommit({ seq: 1 + child, id: `${child}`.repeat(32), parent });
+        if (child !== right && commit.parent !== null) commit.parent.commitSha256 = '1'.repeat(64);
+        await quick.commit(commit);
+      }
+      await store.remove([quick.names.signature({ seq: 1, id: '0'.repeat(32) })]);
+      const { commits, rejected } = await needed();
+      expect(commits.map(({ commit }) => commit.seq)).toEqual([1, 2, 3]);
+      expect(rejected).toEqual([]);
+    },
+  );
+
+  test('a child of a newer version vouches for nothing', async () => {
+    await chain([keys.signer], ['a']);
+    const parent = (await load()).commits[0] as StoredCommit;
+    await quick.commit({ ...makeCommit({ seq: 2, id: '1'.repeat(32), parent }), version: 2 } as never);
+    await store.remove([quick.names.signature({ seq: 1, id: '0'.repeat(32) })]);
+    const { rejected } = await needed();
+    expect(rejected.map(({ seq, error }) => [seq, error.code])).toEqual([
+      [1, 'damage'],
+      [2, 'format-version'],
+    ]);
+  });
+
+  test('fulls, for which nobody vouches, are asked for side by side', async () => {
+    for (let seq = 1; seq <= 40; seq++) await quick.commit(newCommit(seq));
+    let [now, most] = [0, 0];
+    const slow = Object.create(store) as MemoryStore;
+    slow.get = async (name, limit) => {
+      const isSignature = name.includes('/commits/') && name.endsWith('.asc');
+      if (isSignature) most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (isSignature) now--;
+      return store.get(name, limit);
+    };
+    const { commits } = await loadCommits(slow, quick.names, KEYS, 'needed');
+    expect(commits).toHaveLength(40);
+    expect(most).toBeGreaterThan(4);
+  });
+
   test('nobody vouches for the chain of another writer', async () => {
     await chain([keys.stranger, keys.signer, keys.signer], ['b', 'a', 'a']);
     const { commits, rejected } = await needed({ pinned: [keys.signer.fingerprint] });
@@ -253,10 +323,10 @@ describe('keys', () => {
       code: 'damage',
       object: name,
     });
-    const { commits, brokenKeys, trusted } = await load();
+    const { commits, faults, trusted } = await load();
     expect(commits).toEqual([]);
     expect(trusted).toEqual([]);
-    expect(brokenKeys).toMatchObject([{ code: 'damage', object: name }]);
+    expect(faults).toMatchObject([{ code: 'damage', object: name }]);
   });
 });
 

@@ -9,7 +9,7 @@ import { type Point, toPoints } from '../../src/chain/points.ts';
 import { type SecretKey, unlockSecretKey } from '../../src/crypto/secret-key.ts';
 import { Selection } from '../../src/manifest/select.ts';
 import type { Entry, Extent } from '../../src/model.ts';
-import type { WorkerPool } from '../../src/restore/pool.ts';
+import { WorkerPool } from '../../src/restore/pool.ts';
 import { type RestoreObserver, type RestoreRequest, type RestoreResult, restore } from '../../src/restore.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
@@ -57,7 +57,7 @@ export function memoryRig(keys: RestoreKeys): { memory: MemoryStore; quick: Quic
 }
 
 export async function newestPoint(quick: QuickStore, store: Store = quick.store): Promise<Point> {
-  const loaded = await loadCommits(store, quick.names, 'keys-in-store');
+  const loaded = await loadCommits(store, quick.names, 'keys-in-store', 'needed');
   return toPoints(loaded.commits, loaded.rejected).at(-1) as Point;
 }
 
@@ -67,13 +67,20 @@ export type Wishes = Partial<RestoreRequest> & {
   pool?: WorkerPool;
 };
 
+/** As many workers as a restore of much has: what is restored here is small. */
+class FullPool extends WorkerPool {
+  override prepare(): void {
+    super.prepare(Number.POSITIVE_INFINITY);
+  }
+}
+
 /** Restores the newest point, all of it, with owners where that is possible, unless `wishes` says otherwise. */
 export async function restoreNewest(
   quick: QuickStore,
   keys: RestoreKeys,
   wishes: Wishes,
 ): Promise<RestoreResult> {
-  const { observer, pool, ...request } = wishes;
+  const { observer, pool = new FullPool(), ...request } = wishes;
   const store = request.store ?? quick.store;
   return restore(
     {

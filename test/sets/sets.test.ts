@@ -151,13 +151,13 @@ for (const name of readdirSync(HERE, { withFileTypes: true })
 async function findings(folder: string, keys: string, name: string): Promise<Finding[]> {
   const store = directoryStore(folder);
   const names = new StrategyNames(name);
-  const { commits, rejected, brokenKeys } = await loadCommits(store, names, 'keys-in-store');
+  const { commits, rejected, faults } = await loadCommits(store, names, 'keys-in-store');
   const passphrase = readFileSync(join(keys, 'passphrase-test-only'), 'utf8').trimEnd();
   const secret = await loadSecretKey(join(keys, 'secret-test-only.asc'), async () => passphrase);
   const found: Finding[] = [];
   const points = toPoints(commits, rejected);
   const scratch = tmpdir();
   const observer = { onFinding: (f: Finding) => found.push(f), onNote() {}, onBegin() {}, onObject() {} };
-  await verify({ store, names, points, rejected, brokenKeys, full: true, secret, scratch }, observer);
+  await verify({ store, names, points, rejected, faults, full: true, secret, scratch }, observer);
   return found;
 }

@@ -238,6 +238,23 @@ describe('a root that cannot be used', () => {
     await expect(directoryStore(file).check()).rejects.toMatchObject({ code: 'store-absent' });
   });
 
+  test('a folder on the way that is replaced while much is read is what it is then', async () => {
+    const root = await temporaryFolder();
+    const store = directoryStore(root);
+    await put(store, 'town/sets/1/a', 'x');
+    expect(await store.get('town/sets/1/a', 1)).toHaveLength(1);
+    await rename(join(root, 'town/sets/1'), join(root, 'town/elsewhere'));
+    expect(await store.get('town/sets/1/a', 1)).toBeUndefined();
+    await writeFile(join(root, 'town/sets/1'), '');
+    expect(await store.get('town/sets/1/a', 1)).toBeUndefined();
+    await rm(join(root, 'town/sets/1'));
+    await symlink('1', join(root, 'town/sets/1'));
+    await expect(store.get('town/sets/1/a', 1)).rejects.toMatchObject({
+      code: 'damage',
+      message: expect.stringContaining(`${join(root, 'town/sets/1')} is a symbolic link`),
+    });
+  });
+
   test('a root that vanishes later is noticed, also where an empty folder stands in its place', async () => {
     const root = join(await temporaryFolder(), 'mount');
     await mkdir(root);
@@ -246,6 +263,9 @@ describe('a root that cannot be used', () => {
     expect(await store.get('town/a', 1)).toHaveLength(1);
     expect(await store.get('town/none', 1)).toBeUndefined();
     await rename(root, `${root}-away`);
+    for (const name of ['town/a', 'town/none', 'town/sets/1/a', 'village/a', 'a'])
+      await expect(store.get(name, 1), name).rejects.toMatchObject({ code: 'store-absent' });
+    await expect(store.stat('town/keys/a')).rejects.toMatchObject({ code: 'store-absent' });
     await expect(store.get('town/a', 1)).rejects.toMatchObject({ code: 'store-absent' });
     await expect(put(store, 'town/b', 'x')).rejects.toMatchObject({ code: 'store-absent' });
     await mkdir(root);

@@ -283,7 +283,7 @@ def status_lines(output):
 
 
 class Set:
-    """A set whose commit has a good signature."""
+    """A set whose commit has a good signature, or is vouched for by that of a set which builds on it."""
 
     def __init__(self, commit, digest, signer):
         self.commit = commit
@@ -302,24 +302,51 @@ class Set:
 
 
 class Rejected:
-    """A commit that is no point, and why."""
+    """A commit that is no point, and why; with its bytes, where all that is wrong is its signature."""
 
-    def __init__(self, seq, set_id, kind, why):
-        self.seq, self.id, self.kind, self.why = seq, set_id, kind, why
+    def __init__(self, seq, set_id, kind, why, data=None):
+        self.seq, self.id, self.kind, self.why, self.data = seq, set_id, kind, why, data
 
 
 def load_sets(store, signers, report):
     """All commits of the strategy: the good ones, and the others with the reason; both by seq."""
-    good, rejected = [], []
+    found = []
     names = [n for n in store.names("commits") if n.endswith(".json")]
     for name in names:
         match = SET_FOLDER.fullmatch(name[: -len(".json")])
         if match is None or f"{int(match[1]):010d}" != match[1] or not is_number(int(match[1]), 1):
             continue
         report.progress(f"checking signatures: {name}")
-        found = load_set(store, signers, report, int(match[1]), match[2])
-        (good if isinstance(found, Set) else rejected).append(found)
-    return sorted(good, key=by_seq), sorted(rejected, key=by_seq)
+        found.append(load_set(store, signers, report, int(match[1]), match[2]))
+    good, rejected, vouchers = [], [], {}
+    # What builds on a set is newer: its signature vouches for the bytes of the commit that it names (section 8).
+    for each in sorted(found, key=by_seq, reverse=True):
+        each = vouched(each, vouchers, store, report)
+        (good if isinstance(each, Set) else rejected).append(each)
+        if isinstance(each, Set) and each.commit["parent"] is not None:
+            parent = each.commit["parent"]
+            vouchers.setdefault((parent["seq"], parent["id"], parent["commitSha256"]), []).append(each)
+    return good[::-1], rejected[::-1]
+
+
+def vouched(found, vouchers, store, report):
+    """The set, where a commit's own signature is no good and a set of the same writer that builds on it vouches for it."""
+    if isinstance(found, Set) or found.data is None:
+        return found
+    digest = hashlib.sha256(found.data).hexdigest()
+    children = vouchers.get((found.seq, found.id, digest), [])
+    if not children:
+        return found
+    try:
+        commit = read_commit(store, found.data, found.seq, found.id)
+    except Stop as stop:
+        return Rejected(found.seq, found.id, kind_of(stop), str(stop))
+    child = next((c for c in children if c.commit["writer"] == commit["writer"]), None)
+    if child is None:
+        return found
+    full = f"{store.name}/commits/{found.seq:010d}-{found.id}.json"
+    report.say(f"warning: {full}: its signature is missing or no good, but {child} is signed and vouches for it")
+    return Set(commit, digest, child.signer)
 
 
 def by_seq(a_set):
@@ -334,19 +361,30 @@ def load_set(store, signers, report, seq, set_id):
         data = store.read(name, COMMIT_LIMIT)
         signature = store.read(name + ".asc", SIGNATURE_LIMIT)
         if signature is None:
-            return Rejected(seq, set_id, "unsigned", f"{full} has no signature: it is no point")
+            return Rejected(seq, set_id, "unsigned", f"{full} has no signature: it is no point", data)
         verdict, who, oddities = signers.check(data, signature)
         if verdict != "good":
             kind = "unsigned" if verdict == "unknown" else "damage"
-            return Rejected(seq, set_id, kind, f"{full} is no point: {who}")
+            return Rejected(seq, set_id, kind, f"{full} is no point: {who}", data)
         for oddity in oddities:
             report.say(f"warning: {full}: {oddity}")
-        commit = parse_commit(data, full)
-        if (commit["strategy"], commit["seq"], commit["id"]) != (store.name, seq, set_id):
-            raise Damage(f"{full} names another set than its own name does")
+        commit = read_commit(store, data, seq, set_id)
     except Stop as stop:
-        return Rejected(seq, set_id, "damage" if stop.code == DAMAGED else "version", str(stop))
+        return Rejected(seq, set_id, kind_of(stop), str(stop))
     return Set(commit, hashlib.sha256(data).hexdigest(), who)
+
+
+def kind_of(stop):
+    return "damage" if stop.code == DAMAGED else "version"
+
+
+def read_commit(store, data, seq, set_id):
+    """The commit in bytes that a trusted signer vouches for. Or Stop."""
+    full = f"{store.name}/commits/{seq:010d}-{set_id}.json"
+    commit = parse_commit(data, full)
+    if (commit["strategy"], commit["seq"], commit["id"]) != (store.name, seq, set_id):
+        raise Damage(f"{full} names another set than its own name does")
+    return commit
 
 
 def parse_json(data):

@@ -290,6 +290,38 @@ describe('whom it trusts', () => {
     expect(existsSync(join(to, 'srv/one'))).toBe(true);
   });
 
+  test('a commit whose signature is lost or bad is vouched for by a set that builds on it, and only by that', async () => {
+    const { store } = await small();
+    const next = store.begin('incremental');
+    const tree = next.commit();
+    const name = `commits/0000000001-${store.sets[0]?.id}.json`;
+    for (const spoil of [
+      (s: HandmadeStore) => rmSync(s.path(`${name}.asc`)),
+      (s: HandmadeStore) => s.write(`${name}.asc`, s.sign(Buffer.from('something else'))),
+    ]) {
+      const spoiled = await copyOf(store);
+      spoil(spoiled);
+      expect(await restored(spoiled, tree)).toEqual([]);
+      const { code, stderr } = await recover(spoiled, ['--signer', signer, '--list']);
+      expect(code).toBe(0);
+      expect(stderr).toMatch(
+        new RegExp(`townhall/${name}: its signature is missing or no good, but point 2 .* vouches for it`),
+      );
+      // The same bytes are needed.
+      const changed = await copyOf(spoiled);
+      changed.write(
+        name,
+        Buffer.from(readFileSync(changed.path(name), 'utf8').replace('by hand', 'by Hand')),
+      );
+      const to = join(await temporaryFolder(), 'to');
+      expect((await recover(changed, ['--signer', signer, '--to', to])).code).toBe(4);
+      // And a child that is signed.
+      rmSync(spoiled.path(`commits/0000000002-${next.id}.json.asc`));
+      expect((await recover(spoiled, ['--signer', signer, '--to', to])).code).not.toBe(0);
+      expect(existsSync(join(to, 'srv/one'))).toBe(false);
+    }
+  });
+
   test('a signature that is not detached is refused, although the signer made it', async () => {
     const { store, set } = await small();
     const commit = readFileSync(store.path(`commits/0000000001-${set.id}.json`));

@@ -12,11 +12,8 @@ import { type SealedObject, type Sealing, SealPool } from './seal-pool.ts';
 import { newSlabs, Slabs } from './slabs.ts';
 import { type ReadyThreads, startProducer, startWalker } from './threads.ts';
 
-/**
- * Threads that compress and seal, beside the producer. As many as there are processors take its own from it: on two virtual ones, a full of the kernel tree by one thread takes a
- * twentieth less time than by two, one of a SQLite file somewhat less, one of libraries a twentieth more, and all of them 15 to 20 MB less. More than four would wait for the producer.
- */
-const SEALERS = Math.max(1, Math.min(4, availableParallelism() - 1));
+/** Threads that compress and seal: on two cores, the second one has work while the producer waits. More than these are waiting for the producer. */
+const SEALERS = Math.min(4, availableParallelism());
 
 export interface ConveyorOptions {
   produce: ProduceOptions;

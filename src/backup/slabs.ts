@@ -8,8 +8,8 @@ import type { StopFlag } from '../worker/stop.ts';
 
 /** Bytes of plain content that a slab takes: those of a frame. What becomes of them takes their place. */
 export const SLAB = FRAME_CONTENT;
-/** Two fill (one of a volume, one of a manifest), three are full, so that who compresses finds the next one ready, and the producer goes on while one takes long. */
-const FILLING = 5;
+/** Two fill (one of a volume, one of a manifest), one is full, so that who compresses finds the next one ready. */
+const FILLING = 3;
 
 /** Words of the control memory: a count of all that became free, the objects on their way, and for each slab whether it is in use. */
 const CHANGES = 0;

@@ -1,5 +1,6 @@
 /** Where a host stands with its store: whether its index is of the newest point, and if not, who wrote since. */
 import { alteredObject, loadCommit, type StoredCommit } from '../chain/commits.ts';
+import { FETCHES } from '../chain/judgement.ts';
 import { loadVerifiers } from '../chain/verifiers.ts';
 import type { Verifier } from '../crypto/check.ts';
 import { HoldfastError } from '../errors.ts';
@@ -67,9 +68,6 @@ export async function readStoreState(
 function isJudgement(error: unknown): error is HoldfastError {
   return error instanceof HoldfastError && error.code !== 'store' && error.code !== 'store-absent';
 }
-
-/** Commits fetched at once. */
-const FETCHES = 8;
 
 /**
  * The first object by which a set of a chain (by ordinal) is not what this host has signed, by its full name: a commit, or a signature.

@@ -198,10 +198,10 @@ async function judge(
       const voucher = said.find(({ writer }) => writer === commit.writer);
       if (voucher !== undefined) {
         const { signer } = voucher;
-        const isGood = signature !== undefined && !('problem' in signature);
-        const fault =
-          signature !== undefined && 'problem' in signature ? faultOf(names, set, signature) : undefined;
-        const signed = isGood ? signature.made : undefined;
+        const [signed, fault] =
+          signature !== undefined && 'problem' in signature
+            ? [undefined, faultOf(names, set, signature)]
+            : [signature?.made, undefined];
         return { commit: { name, commit, commitSha256, signer, signed }, fault };
       }
     }

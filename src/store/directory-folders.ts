@@ -85,11 +85,11 @@ export class DirectoryFolders {
     const path = this.path(parts);
     const now = performance.now();
     const isKnown = (way: string) => now - (this.#looked.get(way) ?? Number.NEGATIVE_INFINITY) < RECENT_MS;
-    if (looked === 'recently' && isKnown(path)) return true;
-    // The folders above are many objects' way.
-    const above = this.path(parts.slice(0, -1));
-    if (looked === 'recently' && parts.length > 0 && isKnown(above)) {
-      if (await this.#isFolder(path, object)) {
+    if (looked === 'recently') {
+      if (isKnown(path)) return true;
+      // What is above is the way to many folders.
+      const isNear = parts.length > 0 && isKnown(this.path(parts.slice(0, -1)));
+      if (isNear && (await this.#isFolder(path, object))) {
         this.#looked.set(path, now);
         return true;
       }

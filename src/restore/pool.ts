@@ -1,5 +1,6 @@
 /** The workers of a restore: jobs are spread over them, one at a time to each. */
 import type { Worker } from 'node:worker_threads';
+import { Locks } from '../worker/locks.ts';
 import { startWorker, unpackError } from '../worker/start.ts';
 import { endOf, StopFlag } from '../worker/stop.ts';
 import type { Job, JobResult, VolumeRows } from './jobs.ts';
@@ -39,6 +40,7 @@ export function workersFor(work: {
 /** Workers may be started before it is known what they are to write, and where: by then they have loaded what they need. */
 export class WorkerPool {
   readonly #stop = new StopFlag();
+  readonly #locks = new Locks();
   #target: TargetData | undefined;
   #onProgress: (files: number, bytes: number) => void = () => {};
   readonly #workers: { worker: Worker; ended: Promise<void> }[] = [];
@@ -102,7 +104,7 @@ export class WorkerPool {
   }
 
   #start(): Worker {
-    const data: WorkerData = { stop: this.#stop.memory };
+    const data: WorkerData = { stop: this.#stop.memory, locks: this.#locks.memory };
     const worker = startWorker('restore-worker', import.meta.url, data, YOUNG_MIB);
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'progress') this.#onProgress(message.files, message.bytes);

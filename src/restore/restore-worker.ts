@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ByteString } from '../model.ts';
 import { OpenFolders } from '../target/open-folders.ts';
 import { VolumeMemory } from '../volume/memory.ts';
+import { Locks } from '../worker/locks.ts';
 import { type PostedError, packError } from '../worker/start.ts';
 import { StopFlag } from '../worker/stop.ts';
 import { checkFiles } from './check-files.ts';
@@ -13,6 +14,8 @@ import { type WriteOptions, writeVolume } from './write-volume.ts';
 export interface WorkerData {
   /** A StopFlag's memory. It is set before `stop` is posted. */
   stop: SharedArrayBuffer;
+  /** The memory of Locks, by entry of the plan. */
+  locks: SharedArrayBuffer;
 }
 
 /** What it writes into, and how. */
@@ -44,7 +47,9 @@ const STEP_FILES = 200;
 
 const port = parentPort;
 if (port === null) throw new Error('worker is started as a worker only');
-const stop = new StopFlag((workerData as WorkerData).stop);
+const shared = workerData as WorkerData;
+const stop = new StopFlag(shared.stop);
+const locks = new Locks(shared.locks);
 
 let files = 0;
 let bytes = 0;
@@ -55,6 +60,7 @@ function optionsFor({ root, rootFd, owner, replace }: TargetData): WriteOptions 
     folders: new OpenFolders(root, rootFd),
     owner,
     replace,
+    locks,
     memory: new VolumeMemory(),
     checkpoint: () => stop.check(),
     onProgress: (moreFiles, moreBytes) => {

@@ -10,6 +10,7 @@ import { clear, createFile, type FsPath, reopenFile } from '../target/folder.ts'
 import type { OpenFolders } from '../target/open-folders.ts';
 import { type ChunkTaker, unpackChunks } from '../volume/chunks.ts';
 import type { VolumeMemory } from '../volume/memory.ts';
+import type { Locks } from '../worker/locks.ts';
 import {
   attributesOf,
   digestOf,
@@ -27,6 +28,11 @@ export interface WriteOptions {
   owner: boolean;
   /** Whether what stands in the way of a file is replaced. */
   replace: boolean;
+  /**
+   * Held for writing into a file in parts, each file by its entry: the kernel lets one thread write into a file at a time, and the other spins meanwhile, on a processor that has
+   * better to do.
+   */
+  locks: Locks;
   /** Hears now and then how much was done since it heard last. */
   onProgress: (files: number, bytes: number) => void;
   /** For taking volumes apart. */
@@ -233,7 +239,7 @@ class VolumeWriter implements ChunkTaker {
   #writePart(file: File, row: number, bytes: Uint8Array, at: number): void {
     const { files } = this.#rows;
     const opened = this.#opened(file);
-    writeAll(opened.fd, bytes, at);
+    this.#options.locks.hold(file.entry, () => writeAll(opened.fd, bytes, at));
     if (at === 0) opened.inOrder ??= { digest: new RunningDigest(), length: 0 };
     const { inOrder } = opened;
     if (inOrder === undefined) return;

@@ -1,5 +1,6 @@
 /** One backup from start to end: the order of the stages, and the protocol by which a point comes to exist. */
 import { randomBytes } from 'node:crypto';
+import { ahead } from './ahead.ts';
 import { chainAfter, dependsOf, prepareCommit, storeCommit } from './backup/commit.ts';
 import { type Made, runConveyor } from './backup/conveyor.ts';
 import { checkDependencies, type StoredSet } from './backup/dependencies.ts';
@@ -253,8 +254,10 @@ async function lookAgain(
   made: StoredSet,
 ): Promise<void> {
   const { store } = options;
-  const commits = await listCommits(store, names);
-  const other = commits.sets.find((set) => set.seq >= made.set.seq && !state.names.has(setFolder(set)));
+  const listing = listCommits(store, names);
+  const looking = ahead(checkDependencies(store, names, earlier, listing, made));
+  const { sets } = await listing;
+  const other = sets.find((set) => set.seq >= made.set.seq && !state.names.has(setFolder(set)));
   if (other !== undefined) {
     throw new HoldfastError(
       'two-writers',
@@ -262,7 +265,7 @@ async function lookAgain(
       { object: names.commit(other) },
     );
   }
-  const { lost } = await checkDependencies(store, names, earlier, commits, made);
+  const lost = await looking;
   if (lost === undefined) return;
   throw new HoldfastError(
     'store',

@@ -108,8 +108,10 @@ export async function storeCommit(
   const commitName = names.commit(prepared.commit);
   await store.put(signatureName, [signature], { md5: md5(signature) });
   await store.put(commitName, [prepared.bytes], { md5: md5(prepared.bytes) });
-  await readBack(store, signatureName, signature, SIGNATURE_LIMIT);
-  await readBack(store, commitName, prepared.bytes, COMMIT_LIMIT);
+  await Promise.all([
+    readBack(store, signatureName, signature, SIGNATURE_LIMIT),
+    readBack(store, commitName, prepared.bytes, COMMIT_LIMIT),
+  ]);
 }
 
 async function readBack(store: Store, name: string, expected: Buffer, limit: number): Promise<void> {

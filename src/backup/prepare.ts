@@ -1,4 +1,5 @@
 /** What a backup finds out before it makes anything: the sources, the store, the index, and with them the kind of set. */
+import { ahead } from '../ahead.ts';
 import { readVerifier } from '../crypto/check.ts';
 import { expiryWarning } from '../crypto/recipients.ts';
 import type { Signer } from '../crypto/signer.ts';
@@ -10,7 +11,7 @@ import { type IndexHeader, newestSet } from '../index/header.ts';
 import type { Store } from '../store/store.ts';
 import { fullIsDue } from '../strategy/schedule.ts';
 import { rootToWaitFor } from './awaited-root.ts';
-import { checkDependencies } from './dependencies.ts';
+import { checkContents, type Dependencies } from './dependencies.ts';
 import { settlePending } from './leftovers.ts';
 import { stillCarries } from './lost-versions.ts';
 import type { BackupOptions } from './options.ts';
@@ -55,15 +56,20 @@ export async function prepare(options: BackupOptions, isDryRun: boolean): Promis
   const sources = pathSources(strategy);
   if (sources.length < strategy.sources.length) throw new Error('a command as source was not refused');
   const roots = lookAtRoots(sources);
-  await store.check();
   const names = new StrategyNames(strategy.name);
   const files = new IndexFiles(options.stateFolder);
-  await requireKey(store, names, signer, files);
-  await settlePending(files, store, names, isDryRun);
+  const known = ahead(requireKey(store, names, signer, files));
+  if (files.pending() !== 'absent') {
+    // Nothing is settled in a store that is not the host's.
+    await known;
+    await settlePending(files, store, names, isDryRun);
+  }
   const index = files.current();
   const own = typeof index === 'object' && 'sets' in index ? newestSet(index) : undefined;
   const verifier = await readVerifier(signer.publicArmored);
-  const state = await readStoreState(store, names, verifier, writer.adopted, own);
+  const reading = ahead(readStoreState(store, names, verifier, writer.adopted, own));
+  await known;
+  const state = await reading;
   for (const error of state.rejected) options.onWarning(error.message);
   if (state.newest.length === 0 && state.rejected.some(({ code }) => code === 'foreign-signer')) {
     throw new HoldfastError(
@@ -74,13 +80,8 @@ export async function prepare(options: BackupOptions, isDryRun: boolean): Promis
   const standing = compareWithStore(index, state);
   if (standing.kind !== 'current' && standing.warning !== undefined) options.onWarning(standing.warning);
   const parent = standing.kind === 'current' ? standing.index : undefined;
-  const dependencies =
-    parent === undefined
-      ? { lost: undefined, gone: [] }
-      : await checkDependencies(store, names, parent.sets, state);
-  const lost =
-    dependencies.lost ??
-    (parent === undefined ? undefined : await alteredCommit(store, names, parent.sets, state.believed));
+  const { lost, gone } =
+    parent === undefined ? { lost: undefined, gone: [] } : await checkParent(store, names, parent, state);
   const due = fullIsDue(strategy.schedule, fullTime(parent), time);
   const decision = plan({
     requested: options.requested,
@@ -127,11 +128,23 @@ export async function prepare(options: BackupOptions, isDryRun: boolean): Promis
     state,
     standing,
     decision,
-    gone: dependencies.gone,
+    gone,
     ownSeq,
     needsAttention,
     time,
   };
+}
+
+/** Whether all that a set after this point may come to depend on is in the store, the commits and signatures as they were signed. */
+async function checkParent(
+  store: Store,
+  names: StrategyNames,
+  { sets }: IndexHeader,
+  { believed }: StoreState,
+): Promise<Dependencies> {
+  const altered = ahead(alteredCommit(store, names, sets, believed));
+  const { lost, gone } = await checkContents(store, names, sets);
+  return { lost: (await altered) ?? lost, gone };
 }
 
 async function requireKey(

@@ -1,4 +1,5 @@
 /** Where a host stands with its store: whether its index is of the newest point, and if not, who wrote since. */
+import { ahead } from '../ahead.ts';
 import { alteredObject, loadCommit, type StoredCommit } from '../chain/commits.ts';
 import { FETCHES } from '../chain/judgement.ts';
 import { loadVerifiers } from '../chain/verifiers.ts';
@@ -38,13 +39,14 @@ export async function readStoreState(
   own: SetName | undefined,
 ): Promise<StoreState> {
   const upTo = own?.seq ?? 0;
+  const loading = ahead(loadVerifiers(store, names, 'keys-in-store'));
   const { names: all, signed, sets: found } = await listCommits(store, names);
   if (own !== undefined && !all.has(setFolder(own)) && (await store.stat(names.commit(own))) !== undefined) {
     found.push(own);
     all.add(setFolder(own));
   }
   found.sort((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1));
-  const { verifiers } = await loadVerifiers(store, names, 'keys-in-store');
+  const { verifiers } = await loading;
   // Its own key the host has at hand, whatever became of the copy in the store.
   const believed = [signer, ...verifiers.filter(({ fingerprint }) => adopted.includes(fingerprint))];
   const state: StoreState = { newest: [], seq: 0, names: all, signed, rejected: [], believed };

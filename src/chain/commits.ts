@@ -1,5 +1,6 @@
 /** Reads the commits of a strategy from the store and keeps those that a trusted signer vouches for; knows nothing of points. */
 import { hash } from 'node:crypto';
+import { ahead } from '../ahead.ts';
 import {
   type BadSignature as Bad,
   checkSignature,
@@ -63,12 +64,9 @@ export async function loadCommits(
   trust: Trust,
   signatures: Signatures = 'each',
 ): Promise<LoadedCommits> {
+  const listing = ahead(listSets(store, names));
   const { verifiers, brokenKeys } = await loadVerifiers(store, names, trust);
-  const sets: SetName[] = [];
-  for await (const { name } of store.list(names.commits, { namesOnly: true })) {
-    const set = names.parseCommit(name);
-    if (set !== undefined) sets.push(set);
-  }
+  const sets = await listing;
   // Children come before their parents, which are always older.
   sets.sort((a, b) => compareSets(b, a));
   const shelf = { store, names, verifiers };
@@ -101,6 +99,15 @@ export async function loadCommits(
   commits.reverse();
   rejected.reverse();
   return { commits, rejected, trusted, faults: [...brokenKeys, ...faults.reverse()] };
+}
+
+async function listSets(store: Store, names: StrategyNames): Promise<SetName[]> {
+  const sets: SetName[] = [];
+  for await (const { name } of store.list(names.commits, { namesOnly: true })) {
+    const set = names.parseCommit(name);
+    if (set !== undefined) sets.push(set);
+  }
+  return sets;
 }
 
 /**
@@ -157,20 +164,25 @@ interface Fetched {
 
 /** Undefined when there is none. `signature`: whether its signature is looked at, too. Errors: as loadCommit. */
 async function fetchCommit(shelf: Shelf, set: SetName, signature: boolean): Promise<Fetched | undefined> {
+  const fetching = signature ? ahead(fetchSignature(shelf, set)) : undefined;
   const bytes = await shelf.store.get(shelf.names.commit(set), COMMIT_LIMIT);
   if (bytes === undefined) return undefined;
-  const looked = signature ? await lookAtSignature(shelf, set, bytes) : undefined;
+  const looked = fetching && (await lookAtSignature(shelf, bytes, fetching));
   return { bytes, commitSha256: hash('sha256', bytes, 'hex'), signature: looked };
+}
+
+function fetchSignature({ store, names }: Shelf, set: SetName): Promise<Uint8Array | undefined> {
+  return store.get(names.signature(set), SIGNATURE_LIMIT);
 }
 
 /** Errors: those of the store. */
 async function lookAtSignature(
-  { store, names, verifiers }: Shelf,
-  set: SetName,
+  { verifiers }: Shelf,
   bytes: Uint8Array,
+  fetching: Promise<Uint8Array | undefined>,
 ): Promise<GoodSignature | BadSignature> {
   try {
-    const signature = await store.get(names.signature(set), SIGNATURE_LIMIT);
+    const signature = await fetching;
     return signature === undefined
       ? { problem: 'missing' }
       : await checkSignature(bytes, signature, verifiers);
@@ -205,7 +217,7 @@ async function judge(
         return { commit: { name, commit, commitSha256, signer, signed }, fault };
       }
     }
-    const own = signature ?? (await lookAtSignature(shelf, set, bytes));
+    const own = signature ?? (await lookAtSignature(shelf, bytes, fetchSignature(shelf, set)));
     if ('problem' in own) return refusalOf(names, set, own);
     const { fingerprint: signer, made: signed } = own;
     return { commit: { name, commit: parse(), commitSha256, signer, signed }, fault: undefined };

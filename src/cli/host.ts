@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { ahead } from '../ahead.ts';
 import { lookAtRoots, pathSources } from '../backup/roots.ts';
 import type { Recipient } from '../crypto/recipients.ts';
 import { openStateFolder, removeTemporary } from '../state/folder.ts';
@@ -84,8 +85,10 @@ export async function openHost(options: HostOptions, context: CliContext, use: H
     retries,
   });
   try {
-    await (use.preparesStore ? store.prepare() : store.check());
-    await use.check?.(signerFile);
+    const ready = ahead(use.preparesStore ? store.prepare() : store.check());
+    const checked = ahead(use.check?.(signerFile) ?? Promise.resolve());
+    await ready;
+    await checked;
     return await lockHost({ strategy, recipients, store, signerFile, retries }, state, use.command, context);
   } catch (error) {
     await store.close();

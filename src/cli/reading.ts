@@ -1,5 +1,6 @@
 /** What the commands that read a store have in common: their options, the store, whom it trusts, and the point. */
 import { existsSync } from 'node:fs';
+import { ahead } from '../ahead.ts';
 import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
 import { type LoadedCommits, loadCommits, type Signatures } from '../chain/commits.ts';
 import { whyNoPoints } from '../chain/elsewhere.ts';
@@ -50,10 +51,12 @@ export async function openReading(
     retries,
   });
   try {
-    await store.check();
+    const ready = ahead(store.check());
     const names = new StrategyNames(strategyName);
     const trust: Trust = signer.length > 0 ? { pinned: signer } : 'keys-in-store';
-    const loaded = await loadCommits(store, names, trust, signatures);
+    const loading = ahead(loadCommits(store, names, trust, signatures));
+    await ready;
+    const loaded = await loading;
     sayTrust(loaded, context);
     const points = toPoints(loaded.commits, loaded.rejected);
     return { ...loaded, store, names, strategyName, trust, points, retries };

@@ -3,7 +3,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkDependencies } from '../../src/backup/dependencies.ts';
+import { checkContents, checkDependencies } from '../../src/backup/dependencies.ts';
 import type { Point } from '../../src/chain/points.ts';
 import { volumesOf } from '../../src/format/commit.ts';
 import { StrategyNames, setFolder } from '../../src/format/names.ts';
@@ -167,7 +167,8 @@ describe('the objects of a long chain', () => {
     volumes: Array.from({ length: VOLUMES }, (_, i) => [2, 1, i % 10 === 9 ? 0 : 1]),
     manifests: [2],
   };
-  const state = { names: new Set([setFolder(set)]), signed: new Set([setFolder(set)]) };
+  const commits = Promise.resolve({ names: new Set([setFolder(set)]), signed: new Set([setFolder(set)]) });
+  const made = { set: { seq: 2, id: 'c'.repeat(32) }, objects: [] };
   const volume = (n: number) => names.volume(set, n);
 
   /** A store that has all of it, and says how many questions were under way at once. */
@@ -200,17 +201,36 @@ describe('the objects of a long chain', () => {
 
   test('are asked for one by one where listings may lie, several at once', async () => {
     const store = new Asked(true);
-    expect(await checkDependencies(store, names, [set], state)).toEqual({ lost: undefined, gone: [] });
-    expect(store.asked.toSorted()).toEqual([...store.objects.keys()].toSorted());
+    expect(await checkContents(store, names, [set])).toEqual({ lost: undefined, gone: [] });
+    // Commits and signatures are read besides.
+    const apart = [names.commit(set), names.signature(set)];
+    expect(store.asked.toSorted()).toEqual(
+      [...store.objects.keys()].filter((name) => !apart.includes(name)).toSorted(),
+    );
+    store.asked.length = 0;
+    expect(await checkDependencies(store, names, [set], commits, made)).toBe(undefined);
+    const unused = set.volumes.flatMap(([, , used], i) => (used === 0 ? volume(i + 1) : []));
+    expect(store.asked.toSorted()).toEqual(
+      [...store.objects.keys()].filter((name) => !unused.includes(name)).toSorted(),
+    );
     expect(store.most).toBe(2 * store.uploads);
     expect(store.listings).toBe(0);
   });
 
   test('are not asked for where a listing is true', async () => {
     const store = new Asked(false);
-    expect(await checkDependencies(store, names, [set], state)).toEqual({ lost: undefined, gone: [] });
+    expect(await checkContents(store, names, [set])).toEqual({ lost: undefined, gone: [] });
+    expect(await checkDependencies(store, names, [set], commits, made)).toBe(undefined);
     expect(store.asked).toEqual([]);
-    expect(store.listings).toBe(1);
+    expect(store.listings).toBe(2);
+  });
+
+  test('are asked for where a true listing does not show them', async () => {
+    const store = new Asked(false);
+    const none = Promise.resolve({ names: new Set<string>(), signed: new Set<string>() });
+    store.objects.delete(names.signature(set));
+    expect(await checkDependencies(store, names, [set], none, made)).toBe(names.signature(set));
+    expect(store.asked).toEqual([names.commit(set), names.signature(set)]);
   });
 
   test.each([true, false])(
@@ -218,8 +238,9 @@ describe('the objects of a long chain', () => {
     async (lie) => {
       const store = new Asked(lie);
       for (const lost of [11, 12, 400]) store.objects.delete(volume(lost));
-      expect(await checkDependencies(store, names, [set], state)).toEqual({ lost: volume(11), gone: [] });
-      expect(store.asked.length).toBeLessThan(40);
+      expect(await checkContents(store, names, [set])).toEqual({ lost: volume(11), gone: [] });
+      expect(await checkDependencies(store, names, [set], commits, made)).toBe(volume(11));
+      expect(store.asked.length).toBeLessThan(80);
       expect(store.underWay).toBe(0);
     },
   );
@@ -227,13 +248,12 @@ describe('the objects of a long chain', () => {
   test('may lack what nothing uses: it is told before a run, and not asked for before its commit', async () => {
     const store = new Asked(true);
     for (const unused of [10, 500]) store.objects.delete(volume(unused));
-    expect(await checkDependencies(store, names, [set], state)).toEqual({
+    expect(await checkContents(store, names, [set])).toEqual({
       lost: undefined,
       gone: [{ seq: 1, volumes: [10, 500] }],
     });
     store.asked.length = 0;
-    const made = { set: { seq: 2, id: 'c'.repeat(32) }, objects: [] };
-    expect(await checkDependencies(store, names, [set], state, made)).toEqual({ lost: undefined, gone: [] });
+    expect(await checkDependencies(store, names, [set], commits, made)).toBe(undefined);
     expect(store.asked).not.toContain(volume(10));
     expect(store.asked).toContain(volume(11));
   });
@@ -241,6 +261,7 @@ describe('the objects of a long chain', () => {
   test('are lost where they have another size', async () => {
     const store = new Asked(true);
     store.objects.set(volume(3), Buffer.from('xxx'));
-    expect(await checkDependencies(store, names, [set], state)).toEqual({ lost: volume(3), gone: [] });
+    expect(await checkContents(store, names, [set])).toEqual({ lost: volume(3), gone: [] });
+    expect(await checkDependencies(store, names, [set], commits, made)).toBe(volume(3));
   });
 });

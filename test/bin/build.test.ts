@@ -1,5 +1,6 @@
 /** What the build makes: rolldown.config.js is to name all threads, and to leave the packages as files whose parts must be the only ones of their kind. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { project } from '../helpers/script.ts';
@@ -61,7 +62,24 @@ describe('the build', () => {
     const { own, others } = loadedWith('main.js', true);
     expect(own.size).toBeGreaterThan(50);
     const packages = [...others].filter((name) => !name.startsWith('node:') && name !== 'module').sort();
-    expect(packages).toEqual(['fs-native-extensions', 'pkgcloud/lib/pkgcloud/openstack/storage/index.js']);
+    expect(packages).toEqual(['fs-native-extensions']);
+  });
+
+  test('pkgcloud is in one file, without what no request uses, and with the licences of what is in it', () => {
+    const path = 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
+    expect(createRequire(join(dist, 'main.js')).resolve(path)).toBe(join(dist, 'node_modules', path));
+    const text = readFileSync(join(dist, 'node_modules', path), 'utf8');
+    expect(text.match(/\brequire\([^)]+\)/g)?.filter((call) => !isBuiltin(call.slice(9, -2)))).toEqual([]);
+    expect(text.length).toBeLessThan(500_000);
+    const notices = readFileSync(join(dist, 'node_modules/pkgcloud/NOTICES.txt'), 'utf8');
+    for (const name of ['pkgcloud', 'lodash', '@cypress/request', 'qs'])
+      expect(notices).toMatch(new RegExp(`^${name} \\d`, 'm'));
+  });
+
+  test('Swift is spoken to without the client that an import of node:http would load', () => {
+    const files = readdirSync(dist).filter((name) => name.endsWith('.js'));
+    const importing = files.filter((name) => importsOf(name).includes('node:http'));
+    expect(importing).toEqual([]);
   });
 
   test('the version and nothing heavy: what --version loads', () => {

@@ -7,12 +7,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
+import process from 'node:process';
 import { Readable } from 'node:stream';
-import storage, {
-  type Identity,
-  type PendingRequest,
-  type StorageClient,
-} from 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
 import { copyBytes } from '../../copy.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Garbage } from '../../garbage.ts';
@@ -22,6 +18,7 @@ import { connectionFailure } from './connection-failure.ts';
 import { BOUNDS, type Bounds } from './exchange.ts';
 import { Transient } from './failure.ts';
 import { seconds, watchAbandoned, watchConnecting, watchWhole } from './patience.ts';
+import type { Identity, PendingRequest, Storage, StorageClient } from './pkgcloud-types.ts';
 import type { Session, Ticket } from './session.ts';
 
 /** What is asked of the store. */
@@ -84,9 +81,18 @@ export interface Times extends Pick<Bounds, 'connect' | 'stall' | 'whole'> {
 /** A server that takes or sends a byte now and then does not hold a run up for ever. */
 export const TIMES: Times = { ...BOUNDS, slowest: 1024 };
 
-// The library under pkgcloud prints every request, with its token, where NODE_DEBUG names it.
-const fromPkgcloud = createRequire(createRequire(import.meta.url).resolve('pkgcloud'));
-(fromPkgcloud('request') as { debug: boolean }).debug = false;
+const storage = loadQuietly();
+
+/** The library under pkgcloud decides when it is loaded whether to print every request, with its token: it does where NODE_DEBUG names it. */
+function loadQuietly(): Storage {
+  const said = process.env.NODE_DEBUG;
+  delete process.env.NODE_DEBUG;
+  try {
+    return createRequire(import.meta.url)('pkgcloud/lib/pkgcloud/openstack/storage/index.js');
+  } finally {
+    if (said !== undefined) process.env.NODE_DEBUG = said;
+  }
+}
 
 /** Bytes that an error page may have. */
 const PAGE = 1 << 20;

@@ -2,22 +2,21 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { HoldfastError, systemCode } from '../../errors.ts';
 import type { Credentials } from './credentials/credentials.ts';
+import { http } from './http.ts';
 
 export { connectionFailure } from './connection-failure.ts';
 
 /** The agents through which all requests of a run go, and whether plain http and unproven servers are allowed. */
 export interface Connection {
   http: HttpAgent;
-  /** TLS 1.2 or newer; certificates are checked unless `insecure`. */
-  https: HttpsAgent;
+  /** TLS 1.2 or newer; certificates are checked unless `insecure`. Where the system's certificates are trusted, it is made when it is first asked for: to read them takes 50 ms. */
+  readonly https: HttpsAgent;
   insecure: boolean;
-  /** The trusted certificates (PEM) for a client that makes its own agents; undefined for Node's own. */
-  ca: string | undefined;
   /** Ends the connections that are open. */
   close(): void;
 }
@@ -33,27 +32,32 @@ export async function openConnection({
   caFile,
   insecure,
 }: Pick<Credentials, 'caFile' | 'insecure'>): Promise<Connection> {
-  const trusted = caFile === undefined ? systemCertificates() : await certificatesIn(caFile);
-  const ca = trusted?.join('\n');
-  // One context for all: reading some hundred certificates anew for every connection takes a tenth of a second.
-  const secureContext = createSecureContext({ minVersion: 'TLSv1.2', ...(trusted && { ca: trusted }) });
-  const http = new HttpAgent({ keepAlive: true });
-  const https = new HttpsAgent({
-    keepAlive: true,
-    minVersion: 'TLSv1.2',
-    secureContext,
-    rejectUnauthorized: !insecure,
-  });
+  const named = caFile === undefined ? undefined : await certificatesIn(caFile);
+  const plain = new http.Agent({ keepAlive: true });
+  let secure = named && secureAgent(named, insecure);
   return {
-    http,
-    https,
+    http: plain,
+    get https() {
+      secure ??= secureAgent(systemCertificates(), insecure);
+      return secure;
+    },
     insecure,
-    ca,
     close: () => {
-      http.destroy();
-      https.destroy();
+      plain.destroy();
+      secure?.destroy();
     },
   };
+}
+
+/** `trusted`: Node's own certificates, where it is undefined. */
+function secureAgent(trusted: string[] | undefined, insecure: boolean): HttpsAgent {
+  return new HttpsAgent({
+    keepAlive: true,
+    minVersion: 'TLSv1.2',
+    // One context for all: reading some hundred certificates anew for every connection takes a tenth of a second.
+    secureContext: createSecureContext({ minVersion: 'TLSv1.2', ...(trusted && { ca: trusted }) }),
+    rejectUnauthorized: !insecure,
+  });
 }
 
 /**

@@ -1,11 +1,12 @@
 /** One small request and its whole answer, as signing in needs it: bounded in size and time; what it means is not judged. */
 
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { HoldfastError } from '../../errors.ts';
 import type { Connection } from './connection.ts';
 import { connectionFailure } from './connection-failure.ts';
 import { Transient } from './failure.ts';
+import { http } from './http.ts';
 
 export interface Question {
   method: 'GET' | 'POST';
@@ -76,7 +77,7 @@ function ask(
 ): Promise<Answer> {
   const secure = url.protocol === 'https:';
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const request = (secure ? httpsRequest : httpRequest)(url, {
+  const request = (secure ? httpsRequest : http.request)(url, {
     method,
     agent: secure ? connection.https : connection.http,
     headers: {

@@ -1,6 +1,6 @@
 /** Watches over a request that is under way, and tells when it has taken too long; ends nothing itself. */
 import type { Socket } from 'node:net';
-import type { PendingRequest } from 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
+import type { PendingRequest } from './pkgcloud-types.ts';
 
 /** Calls `giveUp` when the connection does not stand in time; returns what ends the watch. */
 export function watchConnecting(pending: PendingRequest, within: number, giveUp: () => void): () => void {

@@ -52,7 +52,7 @@ export async function* doctor(patient: Patient, options: DoctorOptions): Finding
   };
   if (store.kind === 'directory') yield* examineDirectory(store, examination);
   else {
-    // Loaded only where it is used: pkgcloud takes a quarter of a second.
+    // Loaded only where it is used: pkgcloud takes a tenth of a second.
     const { examineSwift } = await import('./store/swift/examine.ts');
     const file = 'strategyFile' in patient ? { strategyFile: patient.strategyFile } : {};
     const surroundings = { ...options.surroundings, ...file };

@@ -36,7 +36,7 @@ export async function openStore(choice: StoreChoice, surroundings: StoreSurround
   return (await openSwiftParts(choice, surroundings, throttle)).store;
 }
 
-/** A Swift store with what lies behind it. Loaded only where it is used: pkgcloud takes a quarter of a second. */
+/** A Swift store with what lies behind it. Loaded only where it is used: pkgcloud takes a tenth of a second. */
 export async function openSwiftParts(
   choice: SwiftStore,
   { context, strategyFile, retries }: StoreSurroundings,

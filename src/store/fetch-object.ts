@@ -15,14 +15,20 @@ export async function fetchObject(
   object: CommitObject,
   place?: TakePlace,
 ): Promise<Uint8Array> {
-  const into = place && { place };
-  const bytes = await store.get(name, object.size, { anyCopy: true, ...into });
+  let judged: { bytes: Uint8Array; problem: string | undefined } | undefined;
+  const isRight = (bytes: Uint8Array) => {
+    judged = { bytes, problem: problemOf(bytes, object) };
+    return judged.problem === undefined;
+  };
+  const judge = (bytes: Uint8Array) => (judged?.bytes === bytes ? judged.problem : problemOf(bytes, object));
+  const options = { isRight, ...(place && { place }) };
+  const bytes = await store.get(name, object.size, { anyCopy: true, ...options });
   if (bytes === undefined) throw damaged(name, 'is not in the store');
-  const problem = problemOf(bytes, object);
+  const problem = judge(bytes);
   if (problem === undefined) return bytes;
   // Bytes may have been changed on their way, or by the disk of one of several replicas.
-  const again = await store.get(name, object.size, into);
-  if (again !== undefined && problemOf(again, object) === undefined) return again;
+  const again = await store.get(name, object.size, options);
+  if (again !== undefined && judge(again) === undefined) return again;
   throw damaged(name, problem);
 }
 

@@ -43,6 +43,11 @@ export interface GetOptions {
    * asks all of them, and gives the newest.
    */
   anyCopy?: boolean;
+  /**
+   * Whether these bytes are the object, by a digest that the caller has: a store that may look at one of its own needs not, where they are. Where they are not, its own tells
+   * whether they were altered on their way, and are to be fetched again.
+   */
+  isRight?: (bytes: Uint8Array) => boolean;
   /** Memory to read it into, asked for at most one byte more than the limit, once for each attempt; what is got lies at its beginning. */
   place?: TakePlace;
 }

@@ -1,7 +1,9 @@
 /** Downloads, and looks at objects, that go wrong: what is cut, short or altered is never taken for the object. */
 import { describe, expect, test } from 'vitest';
+import { sha256 } from '../../../../src/chunk/digest.ts';
+import { fetchObject } from '../../../../src/store/fetch-object.ts';
 import * as faulty from '../../../servers/faulty-path.ts';
-import { get, half, head, once } from '../../../servers/faulty-path.ts';
+import { get, half, head, nth, once } from '../../../servers/faulty-path.ts';
 import { describeWithSwift } from '../../../servers/servers.ts';
 import type { SwiftAddress } from '../../../servers/swift.ts';
 import { put } from '../../contract.ts';
@@ -69,6 +71,30 @@ describeWithSwift('a download', (swift) => {
       expect(await at.store.get(NAME, 4)).toEqual(content && Buffer.from(content));
       expect(rule.acted).toBe(1);
       expect(at.waits).toHaveLength(repeated);
+    });
+  });
+
+  describe('of which the caller knows a better digest', () => {
+    const object = { name: NAME, size: whole.length, plainSize: 0, sha256: sha256(whole), md5 };
+
+    test('that is altered on its way is repeated as long as any other', async () => {
+      const at = await withObject(swift());
+      const rules = [1, 2, 3].map((n) => at.path.on(get(), nth(n), faulty.corruptAnswer(150_000)));
+      expect(Buffer.compare(await fetchObject(at.store, NAME, object), whole)).toBe(0);
+      expect(rules.map(({ acted }) => acted)).toEqual([1, 1, 1]);
+      expect(at.retries).toHaveLength(3);
+      expect(at.retries[0]).toMatch(/altered or cut short on its way/);
+    });
+
+    test('that is whole, and another, is damage: all replicas are asked before', async () => {
+      const at = await withObject(swift());
+      const other = { ...object, sha256: sha256(Buffer.from('another')) };
+      await expect(fetchObject(at.store, NAME, other)).rejects.toMatchObject({
+        code: 'damage',
+        object: NAME,
+      });
+      expect(at.requests(get()).map(({ headers }) => headers['x-newest'])).toEqual([undefined, 'true']);
+      expect(at.retries).toEqual([]);
     });
   });
 

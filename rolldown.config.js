@@ -61,7 +61,7 @@ const STORAGE = 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
 
 /**
  * What is used of pkgcloud, in one file: where Node looks for it first, and before the package itself. Node holds its warnings of what is deprecated back from files in a folder of
- * that name. CommonJS, as all of it is written: the other form would take it for stricter than it is.
+ * that name. CommonJS, as all of it is written: in the other form all of it would be strict, which some of it is not made for.
  */
 const pkgcloud = {
   input: `node_modules/${STORAGE}`,

@@ -144,7 +144,7 @@ async function checkParent(
 ): Promise<Dependencies> {
   const altered = ahead(alteredCommit(store, names, sets, believed));
   const { lost, gone } = await checkContents(store, names, sets);
-  return { lost: (await altered) ?? lost, gone };
+  return { lost: lost ?? (await altered), gone };
 }
 
 async function requireKey(

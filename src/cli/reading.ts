@@ -1,6 +1,5 @@
 /** What the commands that read a store have in common: their options, the store, whom it trusts, and the point. */
 import { existsSync } from 'node:fs';
-import { ahead } from '../ahead.ts';
 import { choose, nameOf, nearestWhole } from '../chain/choose.ts';
 import { type LoadedCommits, loadCommits, type Signatures } from '../chain/commits.ts';
 import { whyNoPoints } from '../chain/elsewhere.ts';
@@ -51,12 +50,10 @@ export async function openReading(
     retries,
   });
   try {
-    const ready = ahead(store.check());
+    await store.check();
     const names = new StrategyNames(strategyName);
     const trust: Trust = signer.length > 0 ? { pinned: signer } : 'keys-in-store';
-    const loading = ahead(loadCommits(store, names, trust, signatures));
-    await ready;
-    const loaded = await loading;
+    const loaded = await loadCommits(store, names, trust, signatures);
     sayTrust(loaded, context);
     const points = toPoints(loaded.commits, loaded.rejected);
     return { ...loaded, store, names, strategyName, trust, points, retries };

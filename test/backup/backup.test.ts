@@ -31,6 +31,7 @@ import type { Store } from '../../src/store/store.ts';
 import type { PathsSource } from '../../src/strategy/strategy.ts';
 import { noise } from '../chunk/noise.ts';
 import { faultyStore } from '../helpers/faulty-store.ts';
+import { MemoryStore } from '../helpers/memory-store.ts';
 import { makeKeys, type QuickKeys, QuickStore } from '../helpers/quick-store.ts';
 import { makeFolder, temporaryFolder } from '../helpers/temporary.ts';
 import { mountTmpfs, unmount } from '../source/rights.ts';
@@ -815,6 +816,28 @@ describe('a run that ended early', () => {
     expect(volumesOf(newestOf(await host.expectWhole()).commit)).toEqual([]);
     expect(existsSync(join(host.folder, 'state/index.next.json'))).toBe(false);
   });
+
+  test.each(['beforePut', 'afterPut'] as const)(
+    "around its commit (%s) is settled in no store but the host's",
+    async (when) => {
+      const host = await newHost(2);
+      write(host, 'new', noise(2 * KIB, 'new'));
+      const failing = watched(host.store, {
+        [when]: (name: string) => {
+          if (name.endsWith('.json')) throw new HoldfastError('store', 'no answer');
+        },
+      });
+      await faultOf(host.backup({ store: failing }));
+      const state = contentsOf(join(host.folder, 'state'));
+      expect(Object.keys(state).join()).toContain('index.next.json');
+      const empty = new MemoryStore();
+      expect(await faultOf(host.backup({ store: empty }))).toMatchObject({ code: 'not-initialised' });
+      expect(contentsOf(join(host.folder, 'state'))).toEqual(state);
+      expect(empty.objects.size).toBe(0);
+      expect(await host.backup()).toMatchObject({ type: 'incremental', needsAttention: false });
+      await host.expectWhole();
+    },
+  );
 
   test('before its commit was stored has made none: its index is dropped', async () => {
     const host = await newHost(2);

@@ -3,33 +3,20 @@ import { expect, test } from 'vitest';
 import { Locks } from '../../src/worker/locks.ts';
 import { project } from '../helpers/script.ts';
 
-/** Starts a thread that adds `rounds` times one to `counters[1]`, under the lock of `number`, in two steps between which others would come if they could. */
-function adding(locks: Locks, counters: Int32Array, number: number, rounds: number): Promise<void> {
-  const code = `
+const MODULE = new URL(`file://${project('src/worker/locks.ts')}`).href;
+
+/** Runs code in a thread, which has `locks`, and the words `shared`; resolves when the thread has ended. */
+function inThread(locks: Locks, shared: Int32Array, code: string, heapMiB?: number): Promise<void> {
+  const source = `
     import { workerData } from 'node:worker_threads';
-    const { Locks } = await import(workerData.module);
+    const { Locks } = await import(${JSON.stringify(MODULE)});
     const locks = new Locks(workerData.memory);
-    const { counters, number, rounds } = workerData;
-    Atomics.add(counters, 0, 1);
-    Atomics.notify(counters, 0);
-    while (Atomics.load(counters, 0) < 3) Atomics.wait(counters, 0, Atomics.load(counters, 0), 100);
-    for (let i = 0; i < rounds; i++) {
-      locks.hold(number, () => {
-        const seen = counters[1];
-        for (let spin = 0; spin < 20; spin++) counters[2] = spin;
-        if (i % 100 === 0) Atomics.wait(counters, 3, 0, 1);
-        counters[1] = seen + 1;
-      });
-    }
+    const { shared } = workerData;
+    ${code}
   `;
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
-    workerData: {
-      memory: locks.memory,
-      counters,
-      number,
-      rounds,
-      module: new URL(`file://${project('src/worker/locks.ts')}`).href,
-    },
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+    workerData: { memory: locks.memory, shared },
+    ...(heapMiB !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
   });
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
@@ -37,20 +24,30 @@ function adding(locks: Locks, counters: Int32Array, number: number, rounds: numb
   });
 }
 
-const counters = () => new Int32Array(new SharedArrayBuffer(4 * Int32Array.BYTES_PER_ELEMENT));
+const words = () => new Int32Array(new SharedArrayBuffer(4 * Int32Array.BYTES_PER_ELEMENT));
 
 test('of three threads only one at a time does something under a number', async () => {
   const locks = new Locks();
-  const shared = counters();
+  const shared = words();
   const rounds = 5000;
-  await Promise.all([0, 1, 2].map(() => adding(locks, shared, 7, rounds)));
+  // In two steps, between which others would come if they could.
+  const adding = `
+    Atomics.add(shared, 0, 1);
+    Atomics.notify(shared, 0);
+    while (Atomics.load(shared, 0) < 3) Atomics.wait(shared, 0, Atomics.load(shared, 0), 100);
+    for (let i = 0; i < ${rounds}; i++) {
+      locks.hold(7, () => {
+        const seen = shared[1];
+        for (let spin = 0; spin < 20; spin++) shared[2] = spin;
+        if (i % 100 === 0) Atomics.wait(shared, 3, 0, 1);
+        shared[1] = seen + 1;
+      });
+    }
+  `;
+  await Promise.all([0, 1, 2].map(() => inThread(locks, shared, adding)));
   expect(shared[1]).toBe(3 * rounds);
-  // Free again: nobody was left behind.
-  let done = false;
-  locks.hold(7, () => {
-    done = true;
-  });
-  expect(done).toBe(true);
+  // Nothing was left behind.
+  expect([...new Int32Array(locks.memory)].every((word) => word === 0)).toBe(true);
 });
 
 test('a lock is let go when what is done under it throws', () => {
@@ -63,9 +60,37 @@ test('a lock is let go when what is done under it throws', () => {
   expect([...new Int32Array(locks.memory)].every((word) => word === 0)).toBe(true);
 });
 
-test('different numbers do not wait for each other', () => {
+test('different numbers do not wait for each other', async () => {
   const locks = new Locks();
-  const seen: number[] = [];
-  locks.hold(0, () => locks.hold(1, () => locks.hold(63, () => seen.push(1))));
-  expect(seen).toEqual([1]);
+  const shared = words();
+  await inThread(
+    locks,
+    shared,
+    'locks.hold(0, () => locks.hold(1, () => locks.hold(63, () => { shared[1] = 1; })));',
+  );
+  expect(shared[1]).toBe(1);
+});
+
+test('a lock that a thread has taken with it when it died holds nobody up', async () => {
+  const locks = new Locks();
+  const shared = words();
+  const dying = inThread(
+    locks,
+    shared,
+    `locks.hold(5, () => {
+      Atomics.store(shared, 0, 1);
+      Atomics.notify(shared, 0);
+      const all = [];
+      for (;;) all.push(new Array(1000).fill(all.length));
+    });`,
+    16,
+  );
+  const following = inThread(
+    locks,
+    shared,
+    'Atomics.wait(shared, 0, 0); for (let i = 0; i < 2; i++) locks.hold(5, () => { shared[1]++; });',
+  );
+  await expect(dying).rejects.toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' });
+  await following;
+  expect(shared[1]).toBe(2);
 });

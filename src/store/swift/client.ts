@@ -5,7 +5,7 @@
  * Of the client only the call on which all others rest is used. `upload` takes 408, 429, 507 and 202 for success, `download` hands a
  * 404's page on as content, and `getFiles` never answers when a listing is malformed.
  */
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
 import process from 'node:process';
 import { Readable } from 'node:stream';
@@ -99,7 +99,7 @@ const PAGE = 1 << 20;
 
 export class SwiftClient {
   readonly #session: Session;
-  readonly #identity = new TicketIdentity();
+  readonly #identity: TicketIdentity;
   readonly #client: StorageClient;
   readonly #signal: AbortSignal;
   readonly #times: Times;
@@ -109,7 +109,8 @@ export class SwiftClient {
     this.#session = session;
     this.#signal = signal;
     this.#times = times;
-    const identity = this.#identity;
+    const identity = new TicketIdentity(connection);
+    this.#identity = identity;
     this.#client = storage.createClient({
       // Never asked: the session knows where to sign in.
       authUrl: 'https://sign-in.invalid',
@@ -127,7 +128,7 @@ export class SwiftClient {
       outgoing.proxy = null;
       outgoing.followRedirect = false;
       outgoing.timeout = times.stall;
-      outgoing.agent = identity.isSecure ? connection.https : connection.http;
+      outgoing.agent = identity.agent;
       return outgoing;
     });
   }
@@ -318,10 +319,21 @@ function announcedLength(written: string | undefined): number | undefined {
 
 /** A ticket in the form in which pkgcloud asks for a sign-in: it is answered at once. */
 class TicketIdentity implements Identity {
+  readonly #connection: Connection;
   #ticket: Ticket | undefined;
+  /** For the storage URL of the ticket. */
+  agent: Agent;
   token: { id: string; expires: Date } | undefined;
 
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.agent = connection.http;
+  }
+
+  /** Throws where the agent cannot be made. */
   use(ticket: Ticket): void {
+    const isSecure = ticket.storageUrl.protocol === 'https:';
+    this.agent = isSecure ? this.#connection.https : this.#connection.http;
     this.#ticket = ticket;
     this.token = undefined;
   }
@@ -334,11 +346,6 @@ class TicketIdentity implements Identity {
     if (this.#ticket === undefined) throw new Error('a request was begun without a ticket');
     this.token = { id: this.#ticket.token, expires: new Date(LAST_DAY) };
     callback();
-  }
-
-  /** Whether the store of the ticket speaks TLS. */
-  get isSecure(): boolean {
-    return this.#ticket?.storageUrl.protocol === 'https:';
   }
 
   getServiceEndpointUrl(): string {

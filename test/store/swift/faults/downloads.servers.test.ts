@@ -86,6 +86,16 @@ describeWithSwift('a download', (swift) => {
       expect(at.retries[0]).toMatch(/altered or cut short on its way/);
     });
 
+    test('is not asked for its MD5 where that digest is right', async () => {
+      const at = await withObject(swift());
+      at.path.on(get(), once, faulty.changeHeaders({ etag: '0'.repeat(32) }));
+      expect(Buffer.compare(await fetchObject(at.store, NAME, object), whole)).toBe(0);
+      expect(at.retries).toEqual([]);
+      at.path.on(get(), once, faulty.changeHeaders({ etag: '0'.repeat(32) }));
+      expect(Buffer.compare((await at.store.get(NAME, whole.length)) ?? Buffer.alloc(0), whole)).toBe(0);
+      expect(at.retries).toHaveLength(1);
+    });
+
     test('that is whole, and another, is damage: all replicas are asked before', async () => {
       const at = await withObject(swift());
       const other = { ...object, sha256: sha256(Buffer.from('another')) };

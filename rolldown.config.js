@@ -43,7 +43,7 @@ const program = {
     'src/verify/opening-worker.ts',
   ],
   platform: 'node',
-  plugins: [notices('NOTICES.txt')],
+  plugins: [notices()],
   external: (id) => /^[a-z@]/.test(id) && !BUNDLED.some((name) => id === name || id.startsWith(`${name}/`)),
   output: {
     dir: 'dist',
@@ -66,7 +66,7 @@ const STORAGE = 'pkgcloud/lib/pkgcloud/openstack/storage/index.js';
 const pkgcloud = {
   input: `node_modules/${STORAGE}`,
   platform: 'node',
-  plugins: [{ name: 'left out', load: standIn }, notices('NOTICES.txt')],
+  plugins: [{ name: 'left out', load: standIn }, notices()],
   output: {
     dir: 'dist/node_modules/pkgcloud',
     format: 'cjs',
@@ -92,7 +92,7 @@ function partsOf(id) {
 }
 
 /** What comes along in dist/ stands under licences of its own. */
-function notices(fileName) {
+function notices() {
   return {
     name: 'notices',
     generateBundle(_, files) {
@@ -101,7 +101,7 @@ function notices(fileName) {
       const folders = new Set(parts.map(({ folder }) => folder));
       this.emitFile({
         type: 'asset',
-        fileName,
+        fileName: 'NOTICES.txt',
         source: [...folders]
           .sort()
           .map(notice)

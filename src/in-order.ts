@@ -1,4 +1,5 @@
 /** Does a bounded number of asynchronous jobs at once and hands out their results in the order of the items. */
+import { ahead } from './ahead.ts';
 
 /**
  * Yields each item with what `work` made of it. At most `width` jobs are under way, and no more than that are
@@ -12,10 +13,8 @@ export async function* inOrder<T, R>(
   const queue: { item: T; result: Promise<R> }[] = [];
   try {
     for await (const item of items) {
-      const result = work(item);
-      // Whoever takes it sees the failure; until then it must not count as unhandled.
-      result.catch(() => undefined);
-      queue.push({ item, result });
+      // Whoever takes it sees the failure.
+      queue.push({ item, result: ahead(work(item)) });
       if (queue.length >= width) yield await take(queue);
     }
     while (queue.length > 0) yield await take(queue);

@@ -29,7 +29,7 @@ export class Garbage {
   }
 }
 
-/** V8's own function, which is there only in contexts that are made while a flag is set. */
+/** V8's own function, which is there only in contexts that are made while a flag is set. No thread reads that flag but to make a context. */
 function collector(): Collect {
   setFlagsFromString('--expose-gc');
   try {

@@ -67,21 +67,28 @@ export function makeTree(folder: string, root: boolean): void {
   shell(folder, "find . -depth -type d -exec touch -h -d '2020-02-02 02:02:02.123456789' {} +");
 }
 
-/** How two trees differ, as stock tools see it: one line for each difference. */
-export function compareTrees(one: string, other: string): string[] {
+/** How two trees differ, as stock tools see it: one line for each difference. `seen`: what viewOf() said of the first. */
+export function compareTrees(one: string, other: string, seen = viewOf(one)): string[] {
   const rsync = execFileSync(
     'rsync',
     ['-n', '-aHAXS', '--checksum', '--itemize-changes', '--delete', `${one}/`, `${other}/`],
     { encoding: 'latin1' },
   );
   const found = rsync.split('\n').filter((line) => line !== '');
-  for (const [what, script] of Object.entries(VIEWS)) {
-    const [before, after] = [one, other].map((folder) => shell(folder, script).split('\n'));
-    const [there, here] = [new Set(before), new Set(after)];
-    for (const line of before ?? []) if (!here.has(line)) found.push(`${what}: lost: ${line}`);
-    for (const line of after ?? []) if (!there.has(line)) found.push(`${what}: new: ${line}`);
+  const now = viewOf(other);
+  for (const [what, before] of seen) {
+    const after = now.get(what) as ReadonlySet<string>;
+    for (const line of before) if (!after.has(line)) found.push(`${what}: lost: ${line}`);
+    for (const line of after) if (!before.has(line)) found.push(`${what}: new: ${line}`);
   }
   return found;
+}
+
+/** What each tool of VIEWS says of a tree, by its name: lines. */
+export function viewOf(tree: string): ReadonlyMap<string, ReadonlySet<string>> {
+  return new Map(
+    Object.entries(VIEWS).map(([what, script]) => [what, new Set(shell(tree, script).split('\n'))]),
+  );
 }
 
 /** The tree as text, once for each tool. */

@@ -29,8 +29,7 @@ hf_thrift() {
   if [ -n "$hf_set" ]; then return 0; fi
   export MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=$((64 * 1048576)) MALLOC_MMAP_THRESHOLD_=$(($1 * 1048576))
   if [ -z "${GLIBC_TUNABLES+x}" ]; then export GLIBC_TUNABLES=glibc.malloc.hugetlb=1; fi
-  shift
-  hf_flags="$* --heap-growing-percent=20"
+  hf_flags=$2
 }
 
 # Whether the Node that came along starts here: it is linked with this loader. Where a loader of that name only stands in for another one, a Node of the system's is safer.
@@ -42,8 +41,7 @@ hf_starts() {
 if hf_starts; then
   case $hf_command in
     backup) hf_thrift 8 --max-semi-space-size=4 ;;
-    restore) hf_thrift 2 --max-semi-space-size=1 ;;
-    verify) hf_thrift 2 --max-semi-space-size=1 --no-incremental-marking ;;
+    restore | verify) hf_thrift 2 --max-semi-space-size=1 ;;
   esac
   exec "$hf_node" $hf_flags "$hf_file" "$@"
 fi

@@ -5,6 +5,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 const self = join(dirname(realpathSync(fileURLToPath(import.meta.url))), 'holdfast.js');
 const root = dirname(dirname(self));
@@ -42,19 +43,21 @@ function commandOf() {
   return process.argv.slice(2).find((word) => !word.startsWith('-'));
 }
 
-/**
- * How V8 is to look for garbage, in all threads. The young generation of the main thread, which hands out work, need not grow to three times 16 MiB; that
- * of a restore still less. A heap is looked through when it has grown by a fifth: the heaps are small, so that it is soon done; by itself V8 lets them
- * double. For verify it is done at once, not in steps, in which yet more comes to lie there. All of it is said at the start: V8 ends a process that
- * forbids steps while a thread is about to take one.
- */
+/** In MiB: the young generation of the main thread, which hands out work, need not grow to three times 16; that of a restore still less. */
 function thriftyFlags() {
-  const command = commandOf();
-  return [
-    `--max-semi-space-size=${command === 'backup' ? 4 : 1}`,
-    '--heap-growing-percent=20',
-    ...(command === 'verify' ? ['--no-incremental-marking'] : []),
-  ];
+  return [`--max-semi-space-size=${commandOf() === 'backup' ? 4 : 1}`];
+}
+
+/** From when on garbage is looked for often, in milliseconds: what a program loads at its start is none. */
+const SETTLED_MS = 1000;
+
+/**
+ * How V8 is to look for garbage, in all threads: when a heap has grown by so many percent. The heaps are small, so that it is soon done; by itself
+ * V8 lets them double. It reads this number where it reckons the next time, and nowhere else. Said at the start, it would cost each thread a seventh of
+ * its own: under such a flag V8 compiles Node's modules anew. What V8 asks for in more than one place must not be changed while threads run.
+ */
+function collectOften() {
+  setFlagsFromString('--heap-growing-percent=20');
 }
 
 /** Whether the command is a heavy one, and the user has not said how memory is to be kept. */
@@ -88,6 +91,7 @@ async function run() {
     // Commands started from here need not see them.
     for (const name of Object.keys(THRIFTY)) delete process.env[name];
   }
+  if (HEAVY.includes(commandOf())) setTimeout(collectOften, SETTLED_MS).unref();
   let program;
   try {
     program = await import(pathToFileURL(main).href);

@@ -37,13 +37,17 @@ export class CfbDecipher {
     return plain;
   }
 
-  /** The plaintext of the last, incomplete block; ends the decryption. */
+  /** The plaintext of the last, incomplete block. */
   final(): Buffer {
     const plain = this.#cipher.update(this.#input.subarray(0, BLOCK)).subarray(0, this.#length - BLOCK);
     for (let i = 0; i < plain.length; i++)
       plain[i] = (plain[i] as number) ^ (this.#input[BLOCK + i] as number);
-    freeBuffer(this.#input.buffer);
     return plain;
+  }
+
+  /** Gives its memory back: nothing can be decrypted any more. */
+  close(): void {
+    freeBuffer(this.#input.buffer);
   }
 }
 

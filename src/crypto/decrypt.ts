@@ -74,14 +74,19 @@ function* contents(
   const bits = /^aes(128|192|256)$/.exec(algorithm)?.[1];
   if (bits === undefined || size < PREFIX + MDC || data.length * 8 !== Number(bits)) throw new WrongKey();
   const stream = new Plaintext(new CfbDecipher(Number(bits), data), size, isKnown);
-  const literal = new LiteralContent();
-  for (const stretch of body) {
-    for (const piece of cut(stretch)) yield* literal.take(stream.next(piece));
+  try {
+    const literal = new LiteralContent();
+    for (const stretch of body) {
+      for (const piece of cut(stretch)) yield* literal.take(stream.next(piece));
+    }
+    yield* literal.take(stream.last());
+    // First the code: what does not match it must not be explained by what it seems to say.
+    stream.end();
+    literal.end();
+  } finally {
+    // Not all of it may have been asked for.
+    stream.close();
   }
-  yield* literal.take(stream.last());
-  // First the code: what does not match it must not be explained by what it seems to say.
-  stream.end();
-  literal.end();
 }
 
 /** What a data packet decrypts to: a prefix that is looked at, packets, and the code over everything. */
@@ -130,6 +135,10 @@ class Plaintext {
     const found = this.#digest?.digest() ?? this.#mdc.subarray(MDC_HEADER.length);
     if (!this.#mdc.equals(Buffer.concat([MDC_HEADER, found])))
       throw new MalformedPacket('its integrity code does not match');
+  }
+
+  close(): void {
+    this.#decipher.close();
   }
 }
 

@@ -39,7 +39,7 @@ export async function* contentOf(
   const decompressor = new FrameDecompressor((bytes) => room.content(bytes));
   let isStreaming = false;
   try {
-    for (const frame of framesOf(compressed(ciphertext, sessionKey, limits))) {
+    for (const frame of framesOf(compressed(ciphertext, sessionKey, limits, () => isStreaming))) {
       const { bytes, isWhole } = gather(frame, room.frame());
       const { contentSize } = frame;
       if (isWhole && contentSize !== undefined && contentSize <= ONE_CALL)
@@ -71,20 +71,29 @@ export function damaged(object: string, problem: string, cause?: unknown): Holdf
   );
 }
 
-/** What a message holds. The memory of what was yielded is given back when more is asked for. */
+/**
+ * What a message holds. The memory of what was yielded is given back when more is asked for, or in the end; where the end comes in the midst of it, not
+ * while `isRead` says that somebody may still be reading it.
+ */
 function* compressed(
   ciphertext: Uint8Array,
   sessionKey: SessionKey,
   limits: ContentLimits,
+  isRead: () => boolean,
 ): Generator<Uint8Array, void> {
   let last: ArrayBufferLike | undefined;
-  for (const piece of decrypt(ciphertext, sessionKey, limits)) {
-    // Several pieces may lie in one buffer.
-    if (last !== piece.buffer) release(last);
-    last = piece.buffer;
-    yield piece;
+  let isOver = false;
+  try {
+    for (const piece of decrypt(ciphertext, sessionKey, limits)) {
+      // Several pieces may lie in one buffer.
+      if (last !== piece.buffer) release(last);
+      last = piece.buffer;
+      yield piece;
+    }
+    isOver = true;
+  } finally {
+    if (isOver || !isRead()) release(last);
   }
-  release(last);
 }
 
 /** The beginning of a frame, as much of it as there is room for: all of a short one. */

@@ -46,15 +46,20 @@ export function* framesOf(pieces: Iterable<Uint8Array>): Generator<Frame, void> 
       yield piece;
     }
   }
-  do {
-    const end = new FrameEnd();
-    yield {
-      pieces: upTo(end),
-      get contentSize() {
-        return end.contentSize;
-      },
-    };
-  } while (hasMore());
+  try {
+    do {
+      const end = new FrameEnd();
+      yield {
+        pieces: upTo(end),
+        get contentSize() {
+          return end.contentSize;
+        },
+      };
+    } while (hasMore());
+  } finally {
+    // Whoever wants no more frames needs no more pieces.
+    source.return?.();
+  }
 }
 
 /** Follows one frame from block to block. */

@@ -1,9 +1,11 @@
-import { hash } from 'node:crypto';
+import { Cipheriv, hash } from 'node:crypto';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { openSessionKey } from '../../src/crypto/session-key.ts';
 import { CHUNK_LIMIT } from '../../src/format/limits.ts';
 import type { ChunkTaker } from '../../src/volume/archive.ts';
+import { unpackChunks } from '../../src/volume/chunks.ts';
 import { FRAME_CONTENT } from '../../src/volume/compress.ts';
 import { unpackVolume } from '../../src/volume/unpack.ts';
 import { noise } from '../chunk/noise.ts';
@@ -56,6 +58,14 @@ async function unpack(
 
 function archiveOf(chunks: readonly Buffer[]): Buffer {
   return tar(chunks.map((bytes) => ({ bytes })));
+}
+
+/** An archive in frames as a backup makes them. */
+function inFrames(archive: Buffer): Buffer {
+  const frames: Buffer[] = [];
+  for (let at = 0; at < archive.length; at += FRAME_CONTENT)
+    frames.push(compressWhole(archive.subarray(at, at + FRAME_CONTENT), 3));
+  return Buffer.concat(frames);
 }
 
 async function damage(archive: Buffer, options: Parameters<typeof unpack>[1] = {}): Promise<string> {
@@ -197,11 +207,8 @@ test('content in several frames is one, wherever it is cut', async () => {
 test('a volume as large as those of a backup comes out of its frames', async () => {
   const chunks = Array.from({ length: 12 }, (_, i) => noise(2_500_000, `chunk ${i}`));
   const archive = archiveOf(chunks);
-  const frames: Buffer[] = [];
-  for (let at = 0; at < archive.length; at += FRAME_CONTENT)
-    frames.push(compressWhole(archive.subarray(at, at + FRAME_CONTENT), 3));
-  expect(frames.length).toBeGreaterThan(3);
-  const { chunks: found, error } = await unpack(archive, { frame: Buffer.concat(frames) });
+  expect(archive.length).toBeGreaterThan(3 * FRAME_CONTENT);
+  const { chunks: found, error } = await unpack(archive, { frame: inFrames(archive) });
   expect(error).toBeUndefined();
   expect(found.size).toBe(chunks.length);
 });
@@ -285,5 +292,24 @@ test('a changed ciphertext is damage', async () => {
       { take() {} },
     );
     await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/^(damage|key)$/) });
+  }
+});
+
+test('a volume of which only the beginning is wanted leaves no memory for the garbage collector', async () => {
+  const seeds = ['a', 'b', 'c'];
+  const archive = archiveOf([Buffer.from('first'), ...seeds.map((seed) => noise(FRAME_CONTENT, seed))]);
+  const sealed = await quick.seal(inFrames(archive));
+  const session = await openSessionKey(sealed, quick.keys.secret, OBJECT);
+  const made = vi.spyOn(Buffer, 'allocUnsafeSlow');
+  const decrypted = vi.spyOn(Cipheriv.prototype, 'update');
+  onTestFinished(() => [made, decrypted].forEach((spy) => void spy.mockRestore()));
+  let taken = 0;
+  const taker = { take: () => void taken++, isDone: () => taken > 0 };
+  await unpackChunks(sealed, session, { object: OBJECT, plainSize: archive.length }, taker);
+  expect(taken).toBe(1);
+  for (const spy of [made, decrypted]) {
+    const large = spy.mock.results.map(({ value }) => value.buffer as ArrayBuffer);
+    expect(large.length).toBeGreaterThan(0);
+    expect(large.filter((buffer) => buffer.byteLength > 0).map((buffer) => buffer.byteLength)).toEqual([]);
   }
 });

@@ -11,7 +11,7 @@ type Expecting = 'start' | 'header' | 'block' | 'checksum' | 'nothing';
 /** What is not as RFC 8878 says; whoever knows the object's name turns it into an error. */
 export class MalformedFrame extends Error {}
 
-/** One frame, which is to be taken to its end before the next one is asked for. */
+/** One frame, which is to be taken to its end before the next one is asked for, or no more are wanted. */
 export interface Frame {
   /** A piece of the content is not looked at again once all that lies in it was taken. */
   pieces: Iterator<Uint8Array, void> & Iterable<Uint8Array>;
